@@ -1,0 +1,1 @@
+print("sparselora: not built yet")

@@ -1,0 +1,1 @@
+// The public face of the package: one import gives a user of the library everything.
