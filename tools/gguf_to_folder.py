@@ -8,23 +8,43 @@ A folder that is complete is kept: the second call returns at once.
 import argparse
 import os
 import shutil
+import sys
 from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 import torch  # noqa: E402
+from gguf import GGUFReader  # noqa: E402
+from tokenizers import pre_tokenizers  # noqa: E402
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig  # noqa: E402
+
+
+# How a byte-level vocabulary splits text, by the name in `tokenizer.ggml.pre`.
+SPLITS = {
+    "gpt-2": [],
+    "smollm": [pre_tokenizers.Digits(individual_digits=True)],
+}
+
+
+def load_tokenizer(source: Path):
+    """transformers ignores `tokenizer.ggml.pre` and gives every such vocabulary GPT-2's split; put it right."""
+    tokenizer = AutoTokenizer.from_pretrained(str(source.parent), gguf_file=source.name)
+    name = GGUFReader(source).fields["tokenizer.ggml.pre"].contents()
+    if name not in SPLITS:
+        sys.exit(f"{source}: tokenizer.ggml.pre is {name!r}; this tool knows {', '.join(SPLITS)}")
+    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
+    tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence([*SPLITS[name], byte_level])
+    return tokenizer
 
 
 def convert(source: Path, output: Path, dtype: torch.dtype) -> None:
     # Written beside the goal and renamed, so that a folder with the final name is always whole.
     partial = output.with_name(output.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
-    location = dict(pretrained_model_name_or_path=str(source.parent), gguf_file=source.name)
     model = AutoModelForCausalLM.from_pretrained(
-        **location, dtype=dtype, quantization_config=GgufConfig(dequantize=True))
+        str(source.parent), gguf_file=source.name, dtype=dtype, quantization_config=GgufConfig(dequantize=True))
     model.save_pretrained(partial)
-    AutoTokenizer.from_pretrained(**location).save_pretrained(partial)
+    load_tokenizer(source).save_pretrained(partial)
     partial.rename(output)
 
 
