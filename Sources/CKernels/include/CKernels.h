@@ -11,5 +11,6 @@
 #include "sl_gemm.h"
 #include "sl_ops.h"
 #include "sl_attention.h"
+#include "sl_dequantize.h"
 
 #endif
