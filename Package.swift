@@ -42,7 +42,7 @@ let package = Package(
             cSettings: [.unsafeFlags(["-O3", "-std=c17", "-Wall", "-Wextra", "-fno-math-errno"])]),
         target("FileSupport", []),
         target("TensorEngine", ["CKernels"]),
-        target("Checkpoints", ["FileSupport", "TensorEngine"]),
+        target("Checkpoints", ["CKernels", "FileSupport"]),
         target("Tokenization", ["FileSupport", "Checkpoints"]),
         target("ChatTemplates", ["FileSupport"]),
         target("Models", ["FileSupport", "TensorEngine", "Checkpoints"]),
@@ -64,7 +64,10 @@ let package = Package(
             name: "CommandLineTool", dependencies: ["SparseLoRA", argumentParser],
             swiftSettings: swiftSettings),
         .executableTarget(
-            name: "Benchmarks", dependencies: ["SparseLoRA", "CKernels", argumentParser],
+            name: "Benchmarks", dependencies: [
+                "SparseLoRA", "CKernels", "FileSupport", "TensorEngine", "Models", "Adapters", "Training",
+                argumentParser,
+            ],
             swiftSettings: swiftSettings),
         .target(
             name: "TestSupport", dependencies: ["FileSupport", "TensorEngine", "Checkpoints"],
