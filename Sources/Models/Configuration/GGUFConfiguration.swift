@@ -69,6 +69,7 @@ extension RotaryConfiguration {
         guard width == headWidth else {
             throw keys.unsupported("rope.dimension_count", "partly rotated heads are not supported")
         }
+        scaling = .none
         switch try keys.string("rope.scaling.type", default: "none") {
         case "none": break
         case "linear":

@@ -73,12 +73,13 @@ extension RotaryConfiguration {
         let outerTheta = try fields.number("rope_theta", in: thetaRange, default: 10_000)
         theta = try parameters?.number("rope_theta", in: thetaRange, default: outerTheta) ?? outerTheta
         width = headWidth
+        scaling = .none
         guard let parameters else { return }
         let type = try parameters.string(
             "rope_type", default: parameters.string("type", default: "default"))
         let factorRange = 1e-3...1e6
         switch type {
-        case "default": scaling = .none
+        case "default": break
         case "linear": scaling = .linear(factor: try parameters.number("factor", in: factorRange))
         case "llama3":
             let low = try parameters.number("low_freq_factor", in: factorRange)

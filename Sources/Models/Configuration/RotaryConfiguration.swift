@@ -14,7 +14,13 @@ package struct RotaryConfiguration: Equatable, Sendable {
     package var theta: Double
     /// Channels of a head that are rotated.
     package var width: Int
-    package var scaling: Scaling = .none
+    package var scaling: Scaling
+
+    package init(theta: Double, width: Int, scaling: Scaling = .none) {
+        self.theta = theta
+        self.width = width
+        self.scaling = scaling
+    }
 
     package enum Scaling: Equatable, Sendable {
         case none
