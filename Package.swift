@@ -71,7 +71,7 @@ let package = Package(
             path: "Tests/TestSupport", swiftSettings: swiftSettings),
         tests("FileSupportTests", ["FileSupport"]),
         tests("TensorEngineTests", ["TensorEngine", "CKernels"]),
-        tests("CheckpointsTests", ["Checkpoints", "FileSupport"]),
+        tests("CheckpointsTests", ["Checkpoints", "CKernels", "FileSupport"]),
         tests("TokenizationTests", ["Tokenization", "FileSupport"]),
         tests("ChatTemplatesTests", ["ChatTemplates", "FileSupport"]),
         tests("ModelsTests", ["Models"]),
