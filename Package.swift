@@ -42,7 +42,7 @@ let package = Package(
             cSettings: [.unsafeFlags(["-O3", "-std=c17", "-Wall", "-Wextra", "-fno-math-errno"])]),
         target("FileSupport", []),
         target("TensorEngine", ["CKernels"]),
-        target("Checkpoints", ["FileSupport", "TensorEngine"]),
+        target("Checkpoints", ["CKernels", "FileSupport"]),
         target("Tokenization", ["FileSupport", "Checkpoints"]),
         target("ChatTemplates", ["FileSupport"]),
         target("Models", ["FileSupport", "TensorEngine", "Checkpoints"]),

@@ -11,6 +11,7 @@ public struct InputError: Error, Equatable, Sendable, CustomStringConvertible {
     /// What the user can do about it, in one sentence; nil when `problem` makes it obvious.
     public var advice: String?
 
+    /// A problem in its own words.
     public init(_ location: String, _ problem: String, advice: String? = nil) {
         self.location = location
         self.problem = problem
@@ -22,6 +23,7 @@ public struct InputError: Error, Equatable, Sendable, CustomStringConvertible {
         self.init(location, "expected \(expected), found \(found)", advice: advice)
     }
 
+    /// `location: problem. advice`
     public var description: String {
         advice.map { "\(location): \(problem). \($0)" } ?? "\(location): \(problem)"
     }

@@ -1,69 +1,29 @@
 // A JSON document that keeps what Foundation's types lose: the order of members, exact key bytes and integers.
 
 /// One JSON value. Objects keep their members in file order.
-public indirect enum JSONValue: Equatable, Sendable {
+public enum JSONValue: Equatable, Sendable {
+    /// `null`
     case null
+    /// `true` or `false`
     case bool(Bool)
+    /// A number written without fraction or exponent that fits an `Int`.
     case integer(Int)
+    /// Any other number.
     case number(Double)
+    /// A string; compare its `utf8` where canonical equivalence would be wrong.
     case string(String)
+    /// A list.
     case array([JSONValue])
+    /// An object, members in file order.
     case object(JSONObject)
 }
 
-/// The members of a JSON object in file order, found by the exact bytes of their keys.
-///
-/// Swift compares strings by canonical equivalence, so "é" composed and decomposed would be one `Dictionary` key;
-/// a vocabulary has both. Keys are therefore compared by their UTF-8 bytes.
-public struct JSONObject: Equatable, Sendable {
-    /// Members in file order.
-    public private(set) var members: [(key: String, value: JSONValue)] = []
-    private var positions: [ByteKey: Int] = [:]
-
-    private struct ByteKey: Hashable, Sendable {
-        let bytes: [UInt8]
-        init(_ key: String) { bytes = Array(key.utf8) }
-    }
-
-    public init() {}
-
-    public init(_ members: [(key: String, value: JSONValue)]) {
-        for member in members { self[member.key] = member.value }
-    }
-
-    /// The value of a key; setting an existing key replaces its value in place, setting nil removes it.
-    public subscript(key: String) -> JSONValue? {
-        get { positions[ByteKey(key)].map { members[$0].value } }
-        set {
-            let byteKey = ByteKey(key)
-            switch (positions[byteKey], newValue) {
-            case (let position?, let value?):
-                members[position].value = value
-            case (nil, let value?):
-                positions[byteKey] = members.count
-                members.append((key, value))
-            case (let position?, nil):
-                members.remove(at: position)
-                positions[byteKey] = nil
-                for (otherKey, other) in positions where other > position { positions[otherKey] = other - 1 }
-            case (nil, nil):
-                break
-            }
-        }
-    }
-
-    public var count: Int { members.count }
-    public var keys: [String] { members.map(\.key) }
-
-    public static func == (left: JSONObject, right: JSONObject) -> Bool {
-        left.count == right.count
-            && left.members.allSatisfy { right[$0.key] == $0.value }
-    }
-}
-
 extension JSONValue {
+    /// The string, or nil when this is not one.
     public var stringValue: String? { if case .string(let value) = self { value } else { nil } }
+    /// The truth value, or nil when this is not one.
     public var boolValue: Bool? { if case .bool(let value) = self { value } else { nil } }
+    /// The whole number (`3` and `3.0` alike), or nil when this is not one.
     public var integerValue: Int? {
         switch self {
         case .integer(let value): value
@@ -71,6 +31,7 @@ extension JSONValue {
         default: nil
         }
     }
+    /// The number as floating point, or nil when this is not one.
     public var doubleValue: Double? {
         switch self {
         case .integer(let value): Double(value)
@@ -78,8 +39,11 @@ extension JSONValue {
         default: nil
         }
     }
+    /// The elements, or nil when this is not a list.
     public var arrayValue: [JSONValue]? { if case .array(let value) = self { value } else { nil } }
+    /// The object, or nil when this is not one.
     public var objectValue: JSONObject? { if case .object(let value) = self { value } else { nil } }
+    /// The value of a member, or nil when this is not an object or has no such key.
     public subscript(key: String) -> JSONValue? { objectValue?[key] }
 
     /// What kind of value this is, in a user's words, for error messages.

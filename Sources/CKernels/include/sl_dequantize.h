@@ -1,0 +1,32 @@
+/// Stored weights to arithmetic types and back: half precision, bfloat16 and ggml's block-quantised formats.
+#ifndef SL_DEQUANTIZE_H
+#define SL_DEQUANTIZE_H
+
+#include <stdint.h>
+
+/// How values lie in a file. The first three are single values; a quantised block holds 32, its scale d and
+/// minimum m are f16, and 4-bit values 0...15 stand in the low nibbles, 16...31 in the high ones.
+typedef enum sl_block_type {
+    SL_BLOCK_F32 = 0,
+    SL_BLOCK_F16 = 1,
+    SL_BLOCK_BF16 = 2,
+    SL_BLOCK_Q4_0 = 3,  ///< 18 bytes: d, 16 bytes of nibbles q; value d * (q - 8)
+    SL_BLOCK_Q4_1 = 4,  ///< 20 bytes: d, m, 16 bytes of nibbles q; value d * q + m
+    SL_BLOCK_Q5_0 = 5,  ///< 22 bytes: d, 4 bytes of fifth bits, nibbles; value d * (q - 16)
+    SL_BLOCK_Q5_1 = 6,  ///< 24 bytes: d, m, 4 bytes of fifth bits, nibbles; value d * q + m
+    SL_BLOCK_Q8_0 = 7,  ///< 34 bytes: d, 32 signed bytes q; value d * q
+} sl_block_type;
+
+/// Decodes whole blocks (single values for the unquantised types), split over the thread pool. `blocks` needs no
+/// alignment. Products and sums are rounded separately, so the result is the same on every instruction set.
+void sl_dequantize_f32(sl_block_type type, int64_t block_count, const void *blocks, float *out);
+/// The same, each value then rounded to bf16 (to nearest, ties to even; NaN stays NaN).
+void sl_dequantize_bf16(sl_block_type type, int64_t block_count, const void *blocks, uint16_t *out);
+
+/// Rounds to nearest, ties to even; overflow gives infinity, NaN stays NaN.
+void sl_f32_to_f16(int64_t count, const float *values, uint16_t *out);
+void sl_f32_to_bf16(int64_t count, const float *values, uint16_t *out);
+/// Encodes blocks of 32 finite values as Q8_0: d = max|x| / 127, q = x / d rounded to nearest, ties away from zero.
+void sl_quantize_q8_0(int64_t block_count, const float *values, void *blocks);
+
+#endif

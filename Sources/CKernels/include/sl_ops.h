@@ -1,0 +1,70 @@
+/// Everything between the matrix products. Arithmetic is f32 whatever the storage type; forward and backward
+/// stand side by side. Outputs never alias inputs unless a comment says so. All are split over the pool by rows
+/// in a way that leaves results independent of the thread count.
+#ifndef SL_OPS_H
+#define SL_OPS_H
+
+#include "sl_types.h"
+
+/// y = x / rms(x) * (weight + offset), rms = sqrt(mean(x^2) + epsilon). `inverse_rms` [T] is kept for the backward.
+/// weight is f32 [D]; offset is 0 (Llama) or 1 (Gemma). x and y may have different types.
+void sl_rms_norm(int64_t rows, int64_t width, sl_matrix x, const float *weight, float offset, float epsilon,
+                 sl_matrix y, float *inverse_rms);
+/// dx (+)= gradient of sl_rms_norm with respect to x. dx may alias dy when `accumulate` is false.
+void sl_rms_norm_backward(int64_t rows, int64_t width, sl_matrix x, const float *weight, float offset,
+                          const float *inverse_rms, sl_matrix dy, sl_matrix dx, bool accumulate);
+
+/// Rotates pairs (d, d + rotary_width/2) of every head in place by the angle of the row's position.
+/// `cosines`/`sines` are [positions, rotary_width/2] f32; `direction` +1 rotates forward, -1 back (the pullback).
+/// Columns at or past rotary_width of a head stay as they are.
+void sl_rotary(int64_t rows, int64_t heads, int64_t head_width, int64_t rotary_width, sl_matrix x,
+               const int32_t *positions, const float *cosines, const float *sines, float direction);
+
+typedef enum sl_activation { SL_SILU = 0, SL_GELU_TANH = 1 } sl_activation;
+
+/// out = activation(gate) * up, elementwise [rows, width]. out may alias gate or up.
+void sl_gated(int64_t rows, int64_t width, sl_activation activation, sl_matrix gate, sl_matrix up, sl_matrix out);
+/// dgate = dout * up * activation'(gate), dup = dout * activation(gate). dgate/dup may alias gate/up/dout.
+void sl_gated_backward(int64_t rows, int64_t width, sl_activation activation, sl_matrix gate, sl_matrix up,
+                       sl_matrix dout, sl_matrix dgate, sl_matrix dup);
+
+/// out[i] = scale * table[indices[i]]; indices must be in range (the caller has checked).
+void sl_gather_rows(int64_t rows, int64_t width, sl_matrix table, const int32_t *indices, float scale, sl_matrix out);
+/// out[indices[i]] (+)= rows[i]; indices distinct.
+void sl_scatter_rows(int64_t rows, int64_t width, sl_matrix in, const int32_t *indices, sl_matrix out, bool accumulate);
+
+/// out = a + b; out may alias either.
+void sl_add(int64_t rows, int64_t width, sl_matrix a, sl_matrix b, sl_matrix out);
+/// out = scale * x (copies, converts between types); out may alias x when the types are equal.
+void sl_scale(int64_t rows, int64_t width, float scale, sl_matrix x, sl_matrix out);
+void sl_fill(int64_t rows, int64_t width, float value, sl_matrix out);
+/// out[j] (+)= sum over rows of x[i, j]; fixed order.
+void sl_sum_rows(int64_t rows, int64_t width, sl_matrix x, float *out, bool accumulate);
+
+/// out = keep(i, j) ? x / (1 - rate) : 0 with keep decided by a hash of (seed, i * width + j), so that the backward
+/// is the same call on the gradient. out may alias x.
+void sl_dropout(int64_t rows, int64_t width, float rate, uint64_t seed, sl_matrix x, sl_matrix out);
+
+/// Per row i: loss[i] = logsumexp(z) - z[labels[i]] with z = softcap > 0 ? softcap * tanh(logits / softcap) : logits,
+/// 0 for labels[i] < 0; then logits become d(gradient_scale * loss)/dlogits in place (0 in unlabelled rows), in
+/// `gradient` (which may be the logits' own memory: same data pointer and f32, or bf16 with stride 2 * logits stride).
+/// gradient.data == NULL computes losses alone. `correct` (nullable) [rows] tells whether the label was the argmax.
+void sl_softmax_cross_entropy(int64_t rows, int64_t classes, sl_matrix logits, const int32_t *labels, float softcap,
+                              float gradient_scale, float *loss, uint8_t *correct, sl_matrix gradient);
+
+/// AdamW with decoupled weight decay, bias corrections given: p -= lr * (m_hat / (sqrt(v_hat) + epsilon) + decay * p)
+/// after m, v were updated with gradient * gradient_scale. All f32 [count].
+typedef struct sl_adamw_settings {
+    float learning_rate, beta1, beta2, epsilon, weight_decay;
+    float bias_correction1, bias_correction2;  ///< 1 - beta^step
+    float gradient_scale;                      ///< clipping factor folded in
+} sl_adamw_settings;
+void sl_adamw(int64_t count, float *parameter, const float *gradient, float *first_moment, float *second_moment,
+              const sl_adamw_settings *settings);
+
+/// Sum of squares in double, fixed order; NaN and infinity propagate (how non-finite gradients are found).
+double sl_sum_of_squares(int64_t count, const float *x);
+/// Index of the largest value, lowest index on ties.
+int64_t sl_argmax(int64_t count, const float *x);
+
+#endif

@@ -1,0 +1,22 @@
+// Kernels for AVX-512: 32 registers of 16 floats.
+#include "kernel_tables.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#include "sl_threads.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#define SL_SUFFIX avx512
+#define SL_LANES 16
+#define SL_DOT 0
+#define SL_HARDWARE_BF16 0
+#define SL_ROW_STEP 14
+#define SL_COLUMN_VECTORS 2
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"))), apply_to = function)
+#include "body/simd.inc"
+#include "body/gemm.inc"
+#pragma clang attribute pop
+#endif
+

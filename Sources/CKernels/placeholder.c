@@ -1,2 +1,0 @@
-#include "CKernels.h"
-int sl_placeholder(void) { return 0; }

@@ -1,0 +1,124 @@
+// The operations between matrix products, on the processor.
+
+internal import CKernels
+
+extension CPUBackend {
+    package func rmsNorm(
+        _ x: Tensor, weight: Tensor, offset: Float, epsilon: Float, into y: Tensor, inverseRMS: Tensor
+    ) {
+        precondition(
+            x.rowCount == y.rowCount && x.width == y.width && weight.count == x.width
+                && inverseRMS.count == x.rowCount,
+            "rmsNorm: x \(x.shapeDescription), weight \(weight.shapeDescription), y \(y.shapeDescription)")
+        sl_rms_norm(
+            Int64(x.rowCount), Int64(x.width), x.matrix, weight.pointer(to: Float.self), offset, epsilon, y.matrix,
+            inverseRMS.pointer(to: Float.self))
+    }
+
+    package func rmsNormBackward(
+        _ x: Tensor, weight: Tensor, offset: Float, inverseRMS: Tensor, outputGradient: Tensor,
+        into inputGradient: Tensor, accumulates: Bool
+    ) {
+        requireSameShape("rmsNormBackward", x, outputGradient, inputGradient)
+        sl_rms_norm_backward(
+            Int64(x.rowCount), Int64(x.width), x.matrix, weight.pointer(to: Float.self), offset,
+            inverseRMS.pointer(to: Float.self), outputGradient.matrix, inputGradient.matrix, accumulates)
+    }
+
+    package func rotate(
+        _ x: Tensor, headWidth: Int, rotaryWidth: Int, positions: Tensor, cosines: Tensor, sines: Tensor,
+        direction: Float
+    ) {
+        precondition(
+            x.width % headWidth == 0 && rotaryWidth <= headWidth && rotaryWidth % 2 == 0
+                && positions.count == x.rowCount && cosines.width == rotaryWidth / 2
+                && sines.width == rotaryWidth / 2,
+            "rotate: \(x.shapeDescription), heads of \(headWidth), \(positions.count) positions")
+        sl_rotary(
+            Int64(x.rowCount), Int64(x.width / headWidth), Int64(headWidth), Int64(rotaryWidth), x.matrix,
+            positions.pointer(to: Int32.self), cosines.pointer(to: Float.self), sines.pointer(to: Float.self),
+            direction)
+    }
+
+    package func gate(_ activation: GateActivation, gate: Tensor, up: Tensor, into output: Tensor) {
+        requireSameShape("gate", gate, up, output)
+        sl_gated(
+            Int64(gate.rowCount), Int64(gate.width), Self.kernelActivation(activation), gate.matrix, up.matrix,
+            output.matrix)
+    }
+
+    package func gateBackward(
+        _ activation: GateActivation, gate: Tensor, up: Tensor, outputGradient: Tensor, gateGradient: Tensor,
+        upGradient: Tensor
+    ) {
+        requireSameShape("gateBackward", gate, up, outputGradient, gateGradient, upGradient)
+        sl_gated_backward(
+            Int64(gate.rowCount), Int64(gate.width), Self.kernelActivation(activation), gate.matrix, up.matrix,
+            outputGradient.matrix, gateGradient.matrix, upGradient.matrix)
+    }
+
+    private static func kernelActivation(_ activation: GateActivation) -> sl_activation {
+        switch activation {
+        case .silu: SL_SILU
+        case .geluTanh: SL_GELU_TANH
+        }
+    }
+
+    package func gatherRows(of table: Tensor, indices: Tensor, scale: Float, into output: Tensor) {
+        precondition(
+            indices.count == output.rowCount && table.width == output.width,
+            "gatherRows: \(indices.count) rows of \(table.shapeDescription) into \(output.shapeDescription)")
+        sl_gather_rows(
+            Int64(output.rowCount), Int64(output.width), table.matrix, indices.pointer(to: Int32.self), scale,
+            output.matrix)
+    }
+
+    package func scatterRows(_ rows: Tensor, indices: Tensor, into output: Tensor, accumulates: Bool) {
+        precondition(
+            indices.count == rows.rowCount && rows.width == output.width,
+            "scatterRows: \(rows.shapeDescription) into \(output.shapeDescription)")
+        sl_scatter_rows(
+            Int64(rows.rowCount), Int64(rows.width), rows.matrix, indices.pointer(to: Int32.self), output.matrix,
+            accumulates)
+    }
+
+    package func add(_ a: Tensor, _ b: Tensor, into output: Tensor) {
+        requireSameShape("add", a, b, output)
+        sl_add(Int64(a.rowCount), Int64(a.width), a.matrix, b.matrix, output.matrix)
+    }
+
+    package func copy(_ x: Tensor, scale: Float, into output: Tensor) {
+        requireSameShape("copy", x, output)
+        sl_scale(Int64(x.rowCount), Int64(x.width), scale, x.matrix, output.matrix)
+    }
+
+    package func fill(_ output: Tensor, with value: Float) {
+        sl_fill(Int64(output.rowCount), Int64(output.width), value, output.matrix)
+    }
+
+    package func dropout(_ x: Tensor, rate: Float, seed: UInt64, into output: Tensor) {
+        requireSameShape("dropout", x, output)
+        sl_dropout(Int64(x.rowCount), Int64(x.width), rate, seed, x.matrix, output.matrix)
+    }
+
+    package func crossEntropy(
+        logits: Tensor, labels: Tensor, softcap: Float, gradientScale: Float, losses: Tensor, gradient: Tensor?
+    ) {
+        precondition(
+            labels.count == logits.rowCount && losses.count == logits.rowCount && losses.type == .float32,
+            "crossEntropy: \(logits.shapeDescription), \(labels.count) labels")
+        sl_softmax_cross_entropy(
+            Int64(logits.rowCount), Int64(logits.width), logits.matrix, labels.pointer(to: Int32.self), softcap,
+            gradientScale, losses.pointer(to: Float.self), nil,
+            gradient?.matrix ?? sl_matrix(data: nil, type: SL_F32, stride: 0))
+    }
+
+    func requireSameShape(_ operation: String, _ tensors: Tensor...) {
+        guard let first = tensors.first else { return }
+        for tensor in tensors.dropFirst() {
+            precondition(
+                tensor.rowCount == first.rowCount && tensor.width == first.width,
+                "\(operation): \(first.shapeDescription) and \(tensor.shapeDescription) differ")
+        }
+    }
+}

@@ -1,0 +1,148 @@
+// The processor as a backend: checks shapes, then calls the C kernels.
+
+internal import CKernels
+
+/// Runs on the host processor with the best instruction set it has (`SPARSELORA_ISA` overrides).
+package final class CPUBackend: Backend {
+    package init() {}
+
+    package var description: String {
+        "\(String(cString: sl_isa_name(sl_isa_current()))), \(sl_thread_count()) threads"
+    }
+
+    /// What is wrong with the `SPARSELORA_ISA` setting, if anything.
+    package static var settingProblem: String? {
+        let problem = String(cString: sl_isa_problem())
+        return problem.isEmpty ? nil : problem
+    }
+
+    package static var threadCount: Int {
+        get { Int(sl_thread_count()) }
+        set { sl_set_thread_count(Int32(clamping: newValue)) }
+    }
+
+    package func makeTensor(rowCount: Int, width: Int, type: ElementType) -> Tensor {
+        Tensor(rowCount: rowCount, width: width, type: type)
+    }
+
+    package func upload(_ values: [Float], rowCount: Int, width: Int, type: ElementType) -> Tensor {
+        precondition(values.count == rowCount * width, "upload: \(values.count) values for [\(rowCount), \(width)]")
+        let result = Tensor(rowCount: rowCount, width: width, type: type)
+        values.withUnsafeBytes { bytes in
+            guard let base = bytes.baseAddress else { return }
+            let source = sl_matrix(
+                data: UnsafeMutableRawPointer(mutating: base), type: SL_F32, stride: Int64(width))
+            sl_scale(Int64(rowCount), Int64(width), 1, source, result.matrix)
+        }
+        return result
+    }
+
+    package func upload(_ indices: [Int32]) -> Tensor {
+        let result = Tensor(rowCount: 1, width: indices.count, type: .int32)
+        indices.withUnsafeBytes { bytes in
+            guard let base = bytes.baseAddress else { return }
+            result.address.copyMemory(from: base, byteCount: bytes.count)
+        }
+        return result
+    }
+
+    package func download(_ tensor: Tensor) -> [Float] {
+        [Float](unsafeUninitializedCapacity: tensor.count) { buffer, count in
+            count = tensor.count
+            guard let base = buffer.baseAddress, count > 0 else { return }
+            let target = sl_matrix(
+                data: UnsafeMutableRawPointer(base), type: SL_F32, stride: Int64(tensor.width))
+            sl_scale(Int64(tensor.rowCount), Int64(tensor.width), 1, tensor.matrix, target)
+        }
+    }
+
+    package func downloadIndices(_ tensor: Tensor) -> [Int32] {
+        precondition(tensor.type == .int32 && tensor.isContiguous, "downloadIndices: \(tensor.shapeDescription)")
+        return Array(UnsafeBufferPointer(start: tensor.pointer(to: Int32.self), count: tensor.count))
+    }
+
+    package func multiply(_ products: [MatrixProduct], into output: MatrixOutput) {
+        guard let first = products.first else { preconditionFailure("multiply: no products") }
+        let rows = first.left.outerCount
+        let columns = first.right.outerCount
+        for product in products {
+            precondition(
+                product.left.outerCount == rows && product.right.outerCount == columns,
+                "multiply: terms differ in shape")
+        }
+        precondition(products.count <= 4, "multiply: at most 4 terms, got \(products.count)")
+        let target = output.tensor
+        precondition(
+            output.rows.map { $0.count == rows } ?? (target.rowCount == rows)
+                && output.columns.map { $0.count == columns } ?? (target.width == columns),
+            "multiply: [\(rows), \(columns)] into \(target.shapeDescription)")
+        precondition(
+            output.bias.map { $0.count == columns && $0.type == .float32 } ?? true, "multiply: bias shape")
+        var result = sl_output()
+        result.data = target.address
+        result.type = target.type.kernelType
+        result.stride = Int64(target.rowStride)
+        result.row_index = output.rows.map { UnsafePointer($0.pointer(to: Int32.self)) }
+        result.column_index = output.columns.map { UnsafePointer($0.pointer(to: Int32.self)) }
+        result.bias = output.bias.map { UnsafePointer($0.pointer(to: Float.self)) }
+        result.accumulate = output.accumulates
+        withUnsafeTemporaryAllocation(of: sl_product.self, capacity: products.count) { terms in
+            for (index, product) in products.enumerated() {
+                let term = sl_product(
+                    left: Self.operand(product.left), right: Self.operand(product.right),
+                    depth: Int64(product.left.depth), scale: product.scale)
+                terms.initializeElement(at: index, to: term)
+            }
+            sl_gemm(Int64(rows), Int64(columns), terms.baseAddress, Int32(products.count), &result)
+        }
+    }
+
+    private static func operand(_ operand: MatrixOperand) -> sl_operand {
+        let rows = operand.rowSelection.map { UnsafePointer($0.pointer(to: Int32.self)) }
+        let columns = operand.columnSelection.map { UnsafePointer($0.pointer(to: Int32.self)) }
+        let stride = Int64(operand.tensor.rowStride)
+        return sl_operand(
+            data: UnsafeRawPointer(operand.tensor.address), type: operand.tensor.type.kernelType,
+            outer_stride: operand.isTransposed ? 1 : stride, depth_stride: operand.isTransposed ? stride : 1,
+            outer_index: operand.isTransposed ? columns : rows,
+            depth_index: operand.isTransposed ? rows : columns)
+    }
+
+    package func adamW(
+        parameter: Tensor, gradient: Tensor, firstMoment: Tensor, secondMoment: Tensor, settings: AdamWSettings
+    ) {
+        for tensor in [parameter, gradient, firstMoment, secondMoment] {
+            precondition(
+                tensor.type == .float32 && tensor.isContiguous && tensor.count == parameter.count,
+                "adamW: \(tensor.shapeDescription) for a parameter \(parameter.shapeDescription)")
+        }
+        precondition(settings.step >= 1, "adamW: step \(settings.step)")
+        var raw = sl_adamw_settings(
+            learning_rate: settings.learningRate, beta1: settings.beta1, beta2: settings.beta2,
+            epsilon: settings.epsilon, weight_decay: settings.weightDecay,
+            bias_correction1: Self.biasCorrection(settings.beta1, settings.step),
+            bias_correction2: Self.biasCorrection(settings.beta2, settings.step),
+            gradient_scale: settings.gradientScale)
+        sl_adamw(
+            Int64(parameter.count), parameter.pointer(to: Float.self), gradient.pointer(to: Float.self),
+            firstMoment.pointer(to: Float.self), secondMoment.pointer(to: Float.self), &raw)
+    }
+
+    /// 1 - beta^step, in double: in f32 the power loses its digits as the step grows.
+    private static func biasCorrection(_ beta: Float, _ step: Int) -> Float {
+        var power = 1.0
+        var base = Double(beta)
+        var remaining = step
+        while remaining > 0 {
+            if remaining & 1 == 1 { power *= base }
+            base *= base
+            remaining >>= 1
+        }
+        return Float(1 - power)
+    }
+
+    package func sumOfSquares(_ x: Tensor) -> Double {
+        precondition(x.type == .float32 && x.isContiguous, "sumOfSquares: \(x.shapeDescription)")
+        return sl_sum_of_squares(Int64(x.count), x.pointer(to: Float.self))
+    }
+}

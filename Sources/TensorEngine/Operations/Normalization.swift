@@ -1,0 +1,24 @@
+// Root-mean-square normalisation (arXiv 1910.07467) with a frozen weight.
+
+extension Tape {
+    /// y = x / rms(x) * (weight + offset), in `outputType` (x's own when nil).
+    ///
+    /// Keeps x and one float per row; the normalised value is not kept for the backward pass.
+    /// - Parameters:
+    ///   - weight: f32 [D].
+    ///   - offset: 1 for families that store weight - 1 (Gemma), else 0.
+    package func rmsNorm(_ x: Variable, weight: Tensor, offset: Float = 0, epsilon: Float) -> Variable {
+        let input = x.value
+        let output = backend.makeTensor(rowCount: input.rowCount, width: input.width, type: input.type)
+        let inverseRMS = backend.makeTensor(rowCount: 1, width: input.rowCount, type: .float32)
+        backend.rmsNorm(
+            input, weight: weight, offset: offset, epsilon: epsilon, into: output, inverseRMS: inverseRMS)
+        guard records(x) else { return constant(output) }
+        return record(output) { [backend] gradient in
+            let (target, accumulates) = x.gradientTarget(on: backend)
+            backend.rmsNormBackward(
+                input, weight: weight, offset: offset, inverseRMS: inverseRMS, outputGradient: gradient,
+                into: target, accumulates: accumulates)
+        }
+    }
+}

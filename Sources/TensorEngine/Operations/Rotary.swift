@@ -1,0 +1,42 @@
+// Rotary position embedding (arXiv 2104.09864), half-split convention: d is paired with d + width / 2.
+
+/// Angles of every position, made once per model: cosines and sines f32 [positions, rotaryWidth / 2].
+package struct RotaryTable {
+    package let cosines: Tensor
+    package let sines: Tensor
+
+    package init(cosines: Tensor, sines: Tensor) {
+        self.cosines = cosines
+        self.sines = sines
+    }
+
+    package var rotaryWidth: Int { 2 * cosines.width }
+    package var positionCount: Int { cosines.rowCount }
+}
+
+extension Tape {
+    /// Rotates x [T, heads * headWidth] by the angles of `positions` (int32 [T]).
+    ///
+    /// The rotation happens in x's own memory, because nothing needs the unrotated value: x must be the fresh result
+    /// of an operation whose pullback does not read it (a linear layer or a norm copy), and must not be used again.
+    package func rotary(
+        _ x: Variable, headWidth: Int, table: RotaryTable, positions: Tensor
+    ) -> Variable {
+        backend.rotate(
+            x.value, headWidth: headWidth, rotaryWidth: table.rotaryWidth, positions: positions,
+            cosines: table.cosines, sines: table.sines, direction: 1)
+        guard records(x) else { return constant(x.value) }
+        return recordOwning(x.value) { [backend] gradient in
+            if !gradient.isStorageUnique() {
+                let copy = backend.makeTensor(
+                    rowCount: gradient.rowCount, width: gradient.width, type: gradient.type)
+                backend.copy(gradient, scale: 1, into: copy)
+                gradient = copy
+            }
+            backend.rotate(
+                gradient, headWidth: headWidth, rotaryWidth: table.rotaryWidth, positions: positions,
+                cosines: table.cosines, sines: table.sines, direction: -1)
+            x.contribute(gradient, on: backend)
+        }
+    }
+}

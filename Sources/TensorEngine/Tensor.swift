@@ -1,0 +1,75 @@
+// A matrix in memory. Rows are tokens or channels; vectors are matrices of one row.
+
+internal import CKernels
+
+/// A row-major matrix handle on shared storage: `rowCount` rows of `width` elements, `rowStride` apart.
+///
+/// Copying a tensor copies the handle. Views select rows or columns without moving data; there is no broadcasting.
+package struct Tensor {
+    package private(set) var storage: Storage
+    /// First element, counted in elements of `type` from the storage's start.
+    package let offset: Int
+    package let rowCount: Int
+    package let width: Int
+    package let rowStride: Int
+    package let type: ElementType
+
+    package init(
+        storage: Storage, offset: Int = 0, rowCount: Int, width: Int, rowStride: Int? = nil, type: ElementType
+    ) {
+        let stride = rowStride ?? width
+        precondition(
+            rowCount >= 0 && width >= 0 && stride >= width && offset >= 0,
+            "Tensor: bad shape [\(rowCount), \(width)] with stride \(stride)")
+        let end = rowCount == 0 || width == 0 ? 0 : offset + (rowCount - 1) * stride + width
+        precondition(
+            end * type.byteCount <= storage.byteCount,
+            "Tensor: [\(rowCount), \(width)] does not fit its storage of \(storage.byteCount) bytes")
+        self.storage = storage
+        self.offset = offset
+        self.rowCount = rowCount
+        self.width = width
+        self.rowStride = stride
+        self.type = type
+    }
+
+    /// New uninitialised memory from the pool.
+    package init(rowCount: Int, width: Int, type: ElementType) {
+        self.init(
+            storage: Storage(byteCount: rowCount * width * type.byteCount), rowCount: rowCount, width: width,
+            type: type)
+    }
+
+    package var count: Int { rowCount * width }
+    package var byteCount: Int { count * type.byteCount }
+    package var isContiguous: Bool { rowStride == width || rowCount <= 1 }
+    package var shapeDescription: String { "[\(rowCount), \(width)] \(type.rawValue)" }
+
+    /// A view of some rows.
+    package func rows(_ range: Range<Int>) -> Tensor {
+        precondition(
+            range.lowerBound >= 0 && range.upperBound <= rowCount, "rows \(range) of \(shapeDescription)")
+        return Tensor(
+            storage: storage, offset: offset + range.lowerBound * rowStride, rowCount: range.count, width: width,
+            rowStride: rowStride, type: type)
+    }
+
+    /// A view of some columns.
+    package func columns(_ range: Range<Int>) -> Tensor {
+        precondition(
+            range.lowerBound >= 0 && range.upperBound <= width, "columns \(range) of \(shapeDescription)")
+        return Tensor(
+            storage: storage, offset: offset + range.lowerBound, rowCount: rowCount, width: range.count,
+            rowStride: rowStride, type: type)
+    }
+
+    /// Whether this handle is the only one on its storage, so that writing in place is seen by nobody else.
+    mutating func isStorageUnique() -> Bool { isKnownUniquelyReferenced(&storage) }
+
+    var address: UnsafeMutableRawPointer { storage.address + offset * type.byteCount }
+    var matrix: sl_matrix { sl_matrix(data: address, type: type.kernelType, stride: Int64(rowStride)) }
+
+    func pointer<Element>(to: Element.Type) -> UnsafeMutablePointer<Element> {
+        address.assumingMemoryBound(to: Element.self)
+    }
+}
