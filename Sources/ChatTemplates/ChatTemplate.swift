@@ -83,7 +83,8 @@ public struct ChatTemplate: @unchecked Sendable {
     }
 
     private static func inputError(_ error: TemplateError, _ location: String) -> InputError {
-        let place = error.line.map { "\(location), line \($0) of the chat template" } ?? "\(location), chat template"
+        let place =
+            error.line.map { "\(location), line \($0) of the chat template" } ?? "\(location), chat template"
         return switch error.kind {
         case .raised: InputError(place, "the template refuses the conversation: \(error.message)")
         case .syntax: InputError(place, "the template cannot be read: \(error.message)")

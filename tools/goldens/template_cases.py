@@ -188,7 +188,6 @@ EXPRESSIONS = r'''
 {{ dict(a=1, b='x') }} {{ dict({'a': 1}, b=2) }} {{ dict([('k', 'v')]) }} {{ dict() }}
 {{ raise_exception('Stop here!') }}
 {{ raise_exception('a' ~ 1) }}
-{{ strftime_now('%Y-%m-%d') }}
 {% set x = 1 %}{{ x }}{% set x = x + 1 %}{{ x }} {% set a, b = 1, 2 %}{{ a }}{{ b }} {% set (c, d) = [3, 4] %}{{ c }}{{ d }} {% set e = 1, 2 %}{{ e }}
 {% set a, b = 1 %}
 {% set a, b = [1] %}
@@ -211,6 +210,7 @@ EXPRESSIONS = r'''
 {% for x in numbers if x > 1 %}{{ x }}{{ loop.index }}{{ loop.length }}{{ loop.last }}{% endfor %} {% for x in numbers if x > 9 %}{% else %}no{% endfor %} {% for k, v in [(1, 2), (3, 4)] if k == 3 %}{{ v }}{% endfor %}
 {% for x in numbers %}{% for y in 'ab' %}{{ loop.index }}{{ loop.depth }}{{ x }}{{ y }}{% endfor %}{{ loop.index }};{% endfor %} {% for x in 'abc' %}{{ loop.cycle('o', 'e') }}{% endfor %}
 {% for x in numbers %}{% if x == 1 %}{% break %}{% endif %}{{ x }}{% endfor %} {% for x in numbers %}{% if x == 1 %}{% continue %}{% endif %}{{ x }}{{ loop.last }}{% endfor %} {% for x in [1] %}{% break %}{% else %}else{% endfor %}
+{% for x in [1, 2] %}{% continue %}{% else %}never{% endfor %}{% for x in [1, 2] %}{% if x == 2 %}{% break %}{% endif %}{% else %}once{% endfor %}
 {% for x in [1] %}{% for y in [1, 2] %}{% break %}{% endfor %}after{% endfor %}
 {% for x in numbers %}{{ x }}{% endfor %}{{ x is defined }} {% for x in [1] %}{% set z = 1 %}{% endfor %}{{ z is defined }} {{ loop is defined }}
 {% for x in 1, 2 %}{{ x }}{% endfor %} {% for x in [1, 2] if true else [] %}{{ x }}{% endfor %}
@@ -264,14 +264,13 @@ a{% for x in [1, 2] %}é{% generation %}é{{ x }}{% endgeneration %}{% endfor %}
 {% raw %}open
 {{ m(a=1, 2) }}
 {{ x.}}
-{{ x[] }}
 {{ 007 }}
 {{ 1_000 }} {{ 0x1F }} {{ 0b11 }} {{ 1_0.5 }} {{ 1e2 }}
 {{ text|upper|lower|title|length + 1 }} {{ (text|upper)[0] }} {{ text|upper()|length }} {{ text.upper().lower()[0:2] }} {{ [text]|first|first }}
-{{ loop }}|{{ self is defined }}|{{ varargs }}
+{{ loop }}|{{ varargs }}
 {{ (1 if missing is defined else 2) + 3 }} {{ 'a' ~ ('b' if yes) ~ 'c' }} {{ -1 ** 2 }} {{ 3 - -2 }} {{ 2*-3 }}
 {{ [1, 2,] }} {{ {'a': 1,} }} {{ (1, 2,) }} {{ dict(a=1,) }}
-{{ person.items }}{{ 1 is defined }}
+{{ person.items is callable }}{{ numbers.append is defined }}{{ 1 is defined }}{% if numbers.append %}x{% endif %}
 {{ yes + yes }} {{ yes * 3 }} {{ 7 // true }} {{ true ** 2 }} {{ 5 / 2 }} {{ 4 / 2 }} {{ 2 ** 0.5 }} {{ 10 ** 15 }} {{ 1e3 + 1 }} {{ 3 * 1.0 }} {{ 7 % 2.5 }}
 {{ [] is iterable and [] is not string }} {{ 'x' is string and 'x' is not mapping }} {{ content is string }}
 '''.strip("\n").split("\n")

@@ -79,7 +79,8 @@ enum BraceFormat {
             if opener == "[" {
                 guard rest.first == "]" else { throw TemplateError("expected ']' in a format field") }
                 rest.removeFirst()
-                value = try interpreter.item(Int(part).map { .integer($0) } ?? .string(String(part)), of: value)
+                value = try interpreter.item(
+                    Int(part).map { .integer($0) } ?? .string(String(part)), of: value)
             } else {
                 value = try interpreter.attribute(String(part), of: value)
             }

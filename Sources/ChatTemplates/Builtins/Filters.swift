@@ -4,9 +4,11 @@ import Glibc
 
 /// Every filter there is; the names are Jinja's.
 enum FilterName: String {
-    case abs, attr, batch, capitalize, center, count, d, `default`, dictsort, e, escape, first, float, forceescape
+    case abs, attr, batch, capitalize, center, count, d, `default`, dictsort, e, escape, first, float,
+        forceescape
     case format, indent, int, items, join, last, length, list, lower, map, max, min, reject, rejectattr
-    case replace, reverse, round, safe, select, selectattr, slice, sort, string, sum, title, tojson, trim, truncate
+    case replace, reverse, round, safe, select, selectattr, slice, sort, string, sum, title, tojson, trim,
+        truncate
     case unique, upper, wordcount
 }
 
@@ -14,7 +16,9 @@ extension Interpreter {
     func apply(
         _ name: String, to value: TemplateValue, _ arguments: ArgumentValues
     ) throws(TemplateError) -> TemplateValue {
-        guard let filter = FilterName(rawValue: name) else { throw TemplateError("No filter named '\(name)'.") }
+        guard let filter = FilterName(rawValue: name) else {
+            throw TemplateError("No filter named '\(name)'.")
+        }
         try budget.enter()
         defer { budget.leave() }
         if let result = try textFilter(filter, value, arguments) { return result }
@@ -25,7 +29,7 @@ extension Interpreter {
         switch filter {
         case .default, .d:
             let given = try bound("default_value", "boolean")
-            let replacesFalse = try flag(given[1])
+            let replacesFalse = flag(given[1])
             return value.isUndefined || (replacesFalse && !value.isTrue) ? given[0] ?? .string("") : value
         case .length, .count:
             _ = try bound()
@@ -59,10 +63,7 @@ extension Interpreter {
     }
 
     /// An optional argument that is true or false; absent means false.
-    func flag(_ argument: TemplateValue?) throws(TemplateError) -> Bool {
-        guard let argument else { return false }
-        return try isTrue(argument)
-    }
+    func flag(_ argument: TemplateValue?) -> Bool { argument?.isTrue ?? false }
 
     func length(of value: TemplateValue) throws(TemplateError) -> Int {
         switch value {
@@ -124,7 +125,9 @@ extension Interpreter {
         case .string(let text):
             guard (2...36).contains(base) else { throw TemplateError("base must be from 2 to 36") }
             if let number = PythonNumber.integer(text, base: base) { return .integer(number) }
-            return PythonNumber.float(text).flatMap { Int(exactly: $0.rounded(.towardZero)) }.map { .integer($0) }
+            return PythonNumber.float(text).flatMap { Int(exactly: $0.rounded(.towardZero)) }.map {
+                .integer($0)
+            }
                 ?? fallback
         case .float(let number):
             return Int(exactly: number.rounded(.towardZero)).map { .integer($0) } ?? fallback
@@ -132,11 +135,13 @@ extension Interpreter {
         }
     }
 
-    private func json(_ value: TemplateValue, _ arguments: ArgumentValues) throws(TemplateError) -> TemplateValue {
+    private func json(_ value: TemplateValue, _ arguments: ArgumentValues) throws(TemplateError)
+        -> TemplateValue
+    {
         let given = try arguments.bound(
             to: ["ensure_ascii", "indent", "separators", "sort_keys"], of: "tojson")
         var writer = JSONText(budget: budget)
-        writer.ensuresASCII = try flag(given[0])
+        writer.ensuresASCII = flag(given[0])
         switch given[1] {
         case nil, .some(.none): break
         case .some(.string(let indent)): writer.indent = indent
@@ -154,7 +159,7 @@ extension Interpreter {
             writer.itemSeparator = item
             writer.keySeparator = key
         }
-        writer.sortsKeys = try flag(given[3])
+        writer.sortsKeys = flag(given[3])
         return .string(try writer.write(value))
     }
 }

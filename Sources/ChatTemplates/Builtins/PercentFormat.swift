@@ -132,7 +132,8 @@ struct PercentFormat {
                 + PythonNumber.fixed(number.magnitude, digits: precision)
         case "c":
             if case .string(let text) = value, text.scalarCount == 1 { return text }
-            guard let code = value.exactInteger, let scalar = UInt32(exactly: code).flatMap(Unicode.Scalar.init)
+            guard let code = value.exactInteger,
+                let scalar = UInt32(exactly: code).flatMap(Unicode.Scalar.init)
             else { throw TemplateError("%c requires int or char") }
             return String(scalar)
         default:
@@ -140,7 +141,8 @@ struct PercentFormat {
         }
     }
 
-    private func wrongType(_ type: Unicode.Scalar, _ wanted: String, _ value: TemplateValue) -> TemplateError {
+    private func wrongType(_ type: Unicode.Scalar, _ wanted: String, _ value: TemplateValue) -> TemplateError
+    {
         TemplateError("%\(type) format: \(wanted) is required, not \(value.typeName)")
     }
 
@@ -158,6 +160,7 @@ struct PercentFormat {
         let signs = text.prefix { "+- ".contains($0) }
         let digits = String(text.dropFirst(signs.count))
         return signs
-            + (try StringMethods.pad(digits, width: field.width - signs.count, side: .right, with: "0", budget))
+            + (try StringMethods.pad(
+                digits, width: field.width - signs.count, side: .right, with: "0", budget))
     }
 }

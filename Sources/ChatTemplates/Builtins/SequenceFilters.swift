@@ -33,7 +33,8 @@ extension Interpreter {
             guard case .dictionary = value else {
                 throw TemplateError("Can only get item pairs from a mapping.")
             }
-            return try iterator(ContainerMethods.call("items", on: value, ArgumentValues(), budget).iterated())
+            return try iterator(
+                ContainerMethods.call("items", on: value, ArgumentValues(), budget).iterated())
         case .reverse:
             if case .string(let text) = value {
                 try budget.charge(text.utf8.count / 16)
@@ -46,7 +47,8 @@ extension Interpreter {
             let given = try bound("attribute", "start")
             var total = given[1] ?? .integer(0)
             for item in try items() {
-                let part = if let path = given[0], !path.isNone { try attribute(path: path, of: item) } else { item }
+                let part =
+                    if let path = given[0], !path.isNone { try attribute(path: path, of: item) } else { item }
                 total = try Arithmetic.apply(.add, total, part, budget)
             }
             return total
@@ -101,9 +103,10 @@ extension Interpreter {
     ) throws(TemplateError) -> [TemplateValue] {
         var results: [TemplateValue] = []
         if arguments.positional.isEmpty, let path = arguments["attribute"] {
+            let fallback = arguments["default"] ?? .none
             for item in items {
                 let value = try attribute(path: path, of: item)
-                results.append(value.isUndefined ? arguments["default"] ?? value : value)
+                results.append(value.isUndefined && !fallback.isNone ? fallback : value)
             }
             return results
         }
@@ -129,7 +132,7 @@ extension Interpreter {
             let value = if let path { try attribute(path: path, of: item) } else { item }
             let passes: Bool
             switch arguments.positional.first {
-            case nil: passes = try isTrue(value)
+            case nil: passes = value.isTrue
             case .some(let testName):
                 guard case .string(let name) = testName else {
                     throw TemplateError("the name of a test must be a string, found '\(testName.typeName)'")

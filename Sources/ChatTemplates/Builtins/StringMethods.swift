@@ -2,7 +2,8 @@
 
 enum StringMethods {
     static let names: Set<String> = [
-        "capitalize", "casefold", "center", "count", "endswith", "expandtabs", "find", "format", "index", "isalnum",
+        "capitalize", "casefold", "center", "count", "endswith", "expandtabs", "find", "format", "index",
+        "isalnum",
         "isalpha", "isascii", "isdecimal", "isdigit", "islower", "isnumeric", "isspace", "istitle", "isupper",
         "join", "ljust", "lower", "lstrip", "partition", "removeprefix", "removesuffix", "replace", "rfind",
         "rindex", "rjust", "rpartition", "rsplit", "rstrip", "split", "splitlines", "startswith", "strip",
@@ -56,7 +57,8 @@ enum StringMethods {
             let affix = try required(bound("prefix")[0], "prefix")
             let bytes = Array(text.utf8)
             if name == "removeprefix" {
-                return .string(bytes.starts(with: affix.utf8) ? String(bytes: bytes.dropFirst(affix.utf8.count)) : text)
+                return .string(
+                    bytes.starts(with: affix.utf8) ? String(bytes: bytes.dropFirst(affix.utf8.count)) : text)
             }
             let matches = !affix.isEmpty && bytes.reversed().starts(with: affix.utf8.reversed())
             return .string(matches ? String(bytes: bytes.dropLast(affix.utf8.count)) : text)
@@ -96,12 +98,14 @@ enum StringMethods {
                 throw TemplateError("The fill character must be exactly one character long")
             }
             let side: Side = name == "center" ? .center : (name == "ljust" ? .left : .right)
-            return .string(try pad(text, width: given[0].integer("width") ?? 0, side: side, with: fill, budget))
+            return .string(
+                try pad(text, width: given[0].integer("width") ?? 0, side: side, with: fill, budget))
         case "zfill":
             let width = try bound("width")[0].integer("width") ?? 0
             let signed = text.hasPrefix("-") || text.hasPrefix("+")
             let digits = String(text.unicodeScalars.dropFirst(signed ? 1 : 0))
-            let padded = try pad(digits, width: max(0, width) - (signed ? 1 : 0), side: .right, with: "0", budget)
+            let padded = try pad(
+                digits, width: max(0, width) - (signed ? 1 : 0), side: .right, with: "0", budget)
             return .string((signed ? String(text.prefix(1)) : "") + padded)
         case "expandtabs":
             return .string(try expandTabs(text, size: bound("tabsize")[0].integer("tabsize") ?? 8, budget))

@@ -41,7 +41,9 @@ extension StringMethods {
         _ text: String, _ separator: String, fromEnd: Bool
     ) throws(TemplateError) -> [TemplateValue] {
         let parts = try split(text, separator: separator, limit: 1, fromEnd: fromEnd)
-        let texts = parts.count == 2 ? [parts[0], separator, parts[1]] : (fromEnd ? ["", "", text] : [text, "", ""])
+        let texts =
+            parts.count == 2
+            ? [parts[0], separator, parts[1]] : (fromEnd ? ["", "", text] : [text, "", ""])
         return texts.map(TemplateValue.string)
     }
 
@@ -88,7 +90,9 @@ extension StringMethods {
         _ text: String, _ start: TemplateValue?, _ end: TemplateValue?
     ) throws(TemplateError) -> (ArraySlice<Unicode.Scalar>, Int) {
         let scalars = Array(text.unicodeScalars)
-        func clamp(_ bound: Int) -> Int { min(max(bound < 0 ? bound + scalars.count : bound, 0), scalars.count) }
+        func clamp(_ bound: Int) -> Int {
+            min(max(bound < 0 ? bound + scalars.count : bound, 0), scalars.count)
+        }
         let first = clamp(try start.integer("start") ?? 0)
         let last = clamp(try end.integer("end") ?? scalars.count)
         return (first <= last ? scalars[first..<last] : [], first)
@@ -98,7 +102,8 @@ extension StringMethods {
         guard let needle = try given[0].string("sub") else { throw TemplateError("find() needs a string") }
         let (part, offset) = try window(text, given[1], given[2])
         if needle.isEmpty {
-            return offset > text.scalarCount ? -1 : offset + (fromEnd ? part.count : 0)
+            let isBeyond = try (given[1].integer("start") ?? 0) > text.scalarCount
+            return isBeyond ? -1 : offset + (fromEnd ? part.count : 0)
         }
         let bytes = Array(String(scalars: part).utf8)
         let byte: Int?
@@ -120,10 +125,13 @@ extension StringMethods {
         if case .tuple(let list) = given[0] { candidates = list.items.map(Optional.some) }
         for candidate in candidates {
             guard let affix = try candidate.string("prefix") else {
-                throw TemplateError("\(atEnd ? "endswith" : "startswith")() needs a string or a tuple of strings")
+                throw TemplateError(
+                    "\(atEnd ? "endswith" : "startswith")() needs a string or a tuple of strings")
             }
             let scalars = Array(affix.unicodeScalars)
-            if atEnd ? part.suffix(scalars.count).elementsEqual(scalars) : part.starts(with: scalars) { return true }
+            if atEnd ? part.suffix(scalars.count).elementsEqual(scalars) : part.starts(with: scalars) {
+                return true
+            }
         }
         return false
     }
@@ -133,7 +141,8 @@ extension StringMethods {
     ) throws(TemplateError) -> String {
         let missing = width - text.scalarCount
         guard missing > 0 else { return text }
-        try budget.chargeString(bytes: missing > Int.max / 8 ? .max : missing * fill.utf8.count + text.utf8.count)
+        try budget.chargeString(
+            bytes: missing > Int.max / 8 ? .max : missing * fill.utf8.count + text.utf8.count)
         // Python puts the odd one of a centred text to the left when the width is odd.
         let before =
             switch side {
@@ -141,10 +150,12 @@ extension StringMethods {
             case .right: missing
             case .center: missing / 2 + (missing & width & 1)
             }
-        return String(repeating: fill, count: before) + text + String(repeating: fill, count: missing - before)
+        return String(repeating: fill, count: before) + text
+            + String(repeating: fill, count: missing - before)
     }
 
-    static func expandTabs(_ text: String, size: Int, _ budget: RenderBudget) throws(TemplateError) -> String {
+    static func expandTabs(_ text: String, size: Int, _ budget: RenderBudget) throws(TemplateError) -> String
+    {
         var result = ""
         var column = 0
         for scalar in text.unicodeScalars {
@@ -177,7 +188,9 @@ extension PythonText {
     static func test(_ name: String, _ text: String) throws(TemplateError) -> Bool {
         let scalars = text.unicodeScalars
         let cased = scalars.filter { $0.properties.isCased }
-        func all(_ matches: (Unicode.Scalar) -> Bool) -> Bool { !scalars.isEmpty && scalars.allSatisfy(matches) }
+        func all(_ matches: (Unicode.Scalar) -> Bool) -> Bool {
+            !scalars.isEmpty && scalars.allSatisfy(matches)
+        }
         switch name {
         case "isascii": return scalars.allSatisfy { $0.isASCII }
         case "isspace": return all(\.isPythonWhitespace)

@@ -46,7 +46,9 @@ extension Interpreter {
             let text = try value.text(budget)
             let cased = text.unicodeScalars.filter(\.properties.isCased)
             return !cased.isEmpty
-                && cased.allSatisfy { name == "lower" ? $0.properties.isLowercase : $0.properties.isUppercase }
+                && cased.allSatisfy {
+                    name == "lower" ? $0.properties.isLowercase : $0.properties.isUppercase
+                }
         case "filter":
             guard case .string(let text) = value else { return false }
             return FilterName(rawValue: text) != nil
@@ -61,12 +63,14 @@ extension Interpreter {
     private static let comparisonTests: [String: ComparisonOperator] = [
         "eq": .equal, "equalto": .equal, "==": .equal, "ne": .notEqual, "!=": .notEqual, "lt": .less,
         "lessthan": .less, "<": .less, "le": .lessOrEqual, "<=": .lessOrEqual, "gt": .greater,
-        "greaterthan": .greater, ">": .greater, "ge": .greaterOrEqual, ">=": .greaterOrEqual, "in": .contained,
+        "greaterthan": .greater, ">": .greater, "ge": .greaterOrEqual, ">=": .greaterOrEqual,
+        "in": .contained,
     ]
 
     private static func isTest(_ name: String) -> Bool {
         let plain: Set<String> = [
-            "defined", "undefined", "none", "boolean", "true", "false", "integer", "float", "number", "string",
+            "defined", "undefined", "none", "boolean", "true", "false", "integer", "float", "number",
+            "string",
             "mapping", "callable", "iterable", "sequence", "odd", "even", "lower", "upper", "filter", "test",
             "escaped", "divisibleby", "sameas",
         ]

@@ -77,8 +77,8 @@ extension Interpreter {
             try budget.chargeString(bytes: width)
             indent = String(repeating: " ", count: width)
         }
-        let indentsFirst = try flag(given[1])
-        let indentsBlank = try flag(given[2])
+        let indentsFirst = flag(given[1])
+        let indentsBlank = flag(given[2])
         let lines = PythonText.lines(text + "\n")
         let (bytes, overflow) = indent.utf8.count.multipliedReportingOverflow(by: lines.count)
         try budget.chargeString(bytes: overflow ? .max : bytes)
@@ -121,7 +121,7 @@ extension Interpreter {
 
     private func truncated(_ text: String, _ given: [TemplateValue?]) throws(TemplateError) -> String {
         let length = try given[0].integer("length") ?? 255
-        let cutsWords = try flag(given[1])
+        let cutsWords = flag(given[1])
         let end = try given[2].string("end") ?? "..."
         let leeway = try given[3].integer("leeway") ?? 5
         guard length >= end.scalarCount, leeway >= 0 else {

@@ -14,7 +14,7 @@ extension Interpreter {
         switch value {
         case .undefined(let reason): throw TemplateError(reason.text)
         case .dictionary(let dictionary):
-            if let item = try dictionary.value(of: key) { return item }
+            if let item = try? dictionary.value(of: key) { return item }
         case .list(let list), .tuple(let list):
             if let item = Self.element(key, of: list.items) { return item }
         case .view(let view):
@@ -51,6 +51,9 @@ extension Interpreter {
             .list where ["count", "index", "copy"].contains(name),
             .tuple where ["count", "index"].contains(name):
             return .callable(.method(of: value, name: name))
+        case .string where name.hasPrefix("__"), .dictionary where name.hasPrefix("__"),
+            .list where name.hasPrefix("__"):
+            return .undefined(.forbidden(of: value.typeName, name))
         case .dictionary where ["clear", "pop", "popitem", "setdefault", "update"].contains(name),
             .list where Self.mutators.contains(name):
             return .undefined(.forbidden(of: value.typeName, name))

@@ -32,8 +32,9 @@ extension Interpreter {
         var named = arguments.named
         if let caller = named.lastIndex(where: { $0.name == "caller" }), !macro.declares("caller") {
             guard macro.mentions.contains("caller") else {
-                throw TemplateError("macro '\(macro.name)' was invoked with two values for the special caller "
-                    + "argument or does not accept one")
+                throw TemplateError(
+                    "macro '\(macro.name)' was invoked with two values for the special caller "
+                        + "argument or does not accept one")
             }
             scope.set("caller", named.remove(at: caller).value)
         } else if macro.mentions.contains("caller"), !macro.declares("caller"), macro.name != "caller" {

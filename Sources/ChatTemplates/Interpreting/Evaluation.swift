@@ -11,13 +11,13 @@ extension Interpreter {
         case .list(let items): return .list(try TemplateList(evaluate(items), budget))
         case .tuple(let items): return .tuple(try TemplateList(evaluate(items), budget))
         case .dictionary(let entries): return try evaluateDictionary(entries)
-        case .not(let operand): return .bool(try !isTrue(evaluate(operand)))
+        case .not(let operand): return .bool(try !evaluate(operand).isTrue)
         case .and(let left, let right):
             let value = try evaluate(left)
-            return try isTrue(value) ? evaluate(right) : value
+            return value.isTrue ? try evaluate(right) : value
         case .or(let left, let right):
             let value = try evaluate(left)
-            return try isTrue(value) ? value : evaluate(right)
+            return value.isTrue ? value : try evaluate(right)
         case .negate(let operand): return try Arithmetic.negate(evaluate(operand))
         case .positive(let operand): return try positive(evaluate(operand))
         case .binary(let operation, let left, let right):
@@ -25,7 +25,7 @@ extension Interpreter {
         case .concatenate(let parts): return try concatenate(parts)
         case .compare(let left, let steps): return try compare(left, steps)
         case .conditional(let test, let then, let otherwise, let line):
-            if try isTrue(evaluate(test)) { return try evaluate(then) }
+            if try evaluate(test).isTrue { return try evaluate(then) }
             if let otherwise { return try evaluate(otherwise) }
             return .undefined(
                 .message(
@@ -64,7 +64,9 @@ extension Interpreter {
                 throw TemplateError("an argument after ** must be a mapping")
             }
             for entry in dictionary.entries {
-                guard case .string(let name) = entry.key else { throw TemplateError("keywords must be strings") }
+                guard case .string(let name) = entry.key else {
+                    throw TemplateError("keywords must be strings")
+                }
                 values.named.append((name, entry.value))
             }
         }

@@ -10,7 +10,6 @@ final class Interpreter {
     var scope: Scope
     /// How many outputs are being captured by macros and blocks; a span has a place only in the outermost.
     private var captures = 0
-    private var loopLevel = 0
     private var openNamespaces: [Namespace] = []
     private var openMacros: [BoundMacro] = []
 
@@ -18,11 +17,16 @@ final class Interpreter {
         case normal, breakLoop, continueLoop
     }
 
-    init(variables: [(name: String, value: TemplateValue)], budget: RenderBudget, clock: @escaping @Sendable () -> Int) {
+    init(
+        variables: [(name: String, value: TemplateValue)], budget: RenderBudget,
+        clock: @escaping @Sendable () -> Int
+    ) {
         self.budget = budget
         self.clock = clock
         let globals = Scope(parent: nil)
-        for function in GlobalFunction.allCases { globals.set(function.rawValue, .callable(.function(function))) }
+        for function in GlobalFunction.allCases {
+            globals.set(function.rawValue, .callable(.function(function)))
+        }
         for variable in variables { globals.set(variable.name, variable.value) }
         scope = Scope(parent: globals)
     }
@@ -74,7 +78,7 @@ final class Interpreter {
         case .text(let text): try write(text)
         case .output(let expression): try write(evaluate(expression).text(budget))
         case .conditional(let branches, let otherwise):
-            for branch in branches where try isTrue(evaluate(branch.test)) { return try execute(branch.body) }
+            for branch in branches where try evaluate(branch.test).isTrue { return try execute(branch.body) }
             return try execute(otherwise)
         case .loop(let loop): return try execute(loop)
         case .assign(let target, let expression): try assign(target, evaluate(expression))
@@ -109,11 +113,6 @@ final class Interpreter {
         return .normal
     }
 
-    func isTrue(_ value: TemplateValue) throws(TemplateError) -> Bool {
-        if case .undefined(let reason) = value, case .forbidden = reason { throw TemplateError(reason.text) }
-        return value.isTrue
-    }
-
     private func write(_ text: String) throws(TemplateError) {
         try budget.charge(text.utf8.count / 16)
         output += text
@@ -133,23 +132,25 @@ final class Interpreter {
             for item in items {
                 scope = Scope(parent: outer)
                 try assign(loop.target, item)
-                if try isTrue(evaluate(condition)) { kept.append(item) }
+                if try evaluate(condition).isTrue { kept.append(item) }
             }
             items = kept
             scope = outer
         }
-        let state = try LoopState(items: items, nestingLevel: loopLevel, budget)
-        loopLevel += 1
-        defer { loopLevel -= 1 }
+        let state = try LoopState(items: items, budget)
+        var hasCompleted = false
         for (index, item) in items.enumerated() {
             try budget.charge()
             state.index = index
             scope = Scope(parent: outer)
             scope.set("loop", .loop(state))
             try assign(loop.target, item)
-            if try execute(loop.body) == .breakLoop { break }
+            let flow = try execute(loop.body)
+            if flow == .breakLoop { break }
+            if flow == .normal { hasCompleted = true }
         }
-        guard items.isEmpty else { return .normal }
+        // As in Jinja: `else` runs when no pass came to its end, be it for want of items or for leaving them all early.
+        if hasCompleted { return .normal }
         scope = Scope(parent: outer)
         return try execute(loop.otherwise)
     }

@@ -2,13 +2,11 @@
 
 final class LoopState {
     let items: [TemplateValue]
-    let nestingLevel: Int
     let depth: Int
     var index = 0
 
-    init(items: [TemplateValue], nestingLevel: Int, _ budget: RenderBudget) throws(TemplateError) {
+    init(items: [TemplateValue], _ budget: RenderBudget) throws(TemplateError) {
         self.items = items
-        self.nestingLevel = nestingLevel
         depth = try TemplateValue.depth(above: items, budget)
     }
 
@@ -21,8 +19,9 @@ final class LoopState {
         case "first": .bool(index == 0)
         case "last": .bool(index == items.count - 1)
         case "length": .integer(items.count)
-        case "depth": .integer(nestingLevel + 1)
-        case "depth0": .integer(nestingLevel)
+        // Counts the levels of recursive loops, which are not supported, so there is one.
+        case "depth": .integer(1)
+        case "depth0": .integer(0)
         case "previtem": index > 0 ? items[index - 1] : .undefined(.message("there is no previous item"))
         case "nextitem":
             index + 1 < items.count ? items[index + 1] : .undefined(.message("there is no next item"))

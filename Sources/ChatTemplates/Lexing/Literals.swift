@@ -25,7 +25,8 @@ enum StringLiteral {
     ) throws(TemplateError) -> Int {
         let scalar = source[index]
         let plain: [Unicode.Scalar: Unicode.Scalar] = [
-            "\\": "\\", "'": "'", "\"": "\"", "a": "\u{07}", "b": "\u{08}", "f": "\u{0C}", "n": "\n", "r": "\r",
+            "\\": "\\", "'": "'", "\"": "\"", "a": "\u{07}", "b": "\u{08}", "f": "\u{0C}", "n": "\n",
+            "r": "\r",
             "t": "\t", "v": "\u{0B}",
         ]
         if let value = plain[scalar] {
@@ -55,7 +56,8 @@ enum StringLiteral {
         _ digits: ArraySlice<Unicode.Scalar>, radix: Int, at index: Int,
         into result: inout String.UnicodeScalarView
     ) throws(TemplateError) -> Int {
-        guard let value = UInt32(String(scalars: digits), radix: radix), let scalar = Unicode.Scalar(value) else {
+        guard let value = UInt32(String(scalars: digits), radix: radix), let scalar = Unicode.Scalar(value)
+        else {
             throw TemplateError("an escape that is no Unicode code point", kind: .syntax)
         }
         result.append(scalar)

@@ -197,7 +197,8 @@ struct TemplateLexer {
         let first = source[start]
         if first.value < 0x80, first.properties.numericType != nil {
             let followsDot = start > 0 && source[start - 1] == "."
-            guard let (kind, length) = NumberLiteral.read(source[start...], allowsFraction: !followsDot) else {
+            guard let (kind, length) = NumberLiteral.read(source[start...], allowsFraction: !followsDot)
+            else {
                 throw syntax("a number that cannot be read", at: start)
             }
             append(kind)

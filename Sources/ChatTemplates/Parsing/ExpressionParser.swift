@@ -88,7 +88,9 @@ extension TemplateParser {
             }
             advance()
             let right = try parseArithmetic(minimum: precedence + 1)
-            guard let operation = BinaryOperator(rawValue: symbol) else { throw syntax("unexpected '\(symbol)'") }
+            guard let operation = BinaryOperator(rawValue: symbol) else {
+                throw syntax("unexpected '\(symbol)'")
+            }
             left = try make(.binary(operation, left, right), [left, right])
         }
         return left

@@ -69,7 +69,9 @@ extension TemplateParser {
                 guard arguments.namedSplat == nil else { throw syntax("only one '**' argument is allowed") }
                 arguments.namedSplat = try parseExpression()
             } else if skip(symbol: "*") {
-                guard arguments.positionalSplat == nil else { throw syntax("only one '*' argument is allowed") }
+                guard arguments.positionalSplat == nil else {
+                    throw syntax("only one '*' argument is allowed")
+                }
                 arguments.positionalSplat = try parseExpression()
             } else if case .name(let name) = current.kind, peek().kind == .symbol("=") {
                 advance()

@@ -44,8 +44,9 @@ extension TemplateParser {
     }
 
     /// The statements inside a block up to its end tag, whose name is read but not its `%}`.
-    private mutating func parseBody(until ends: String...) throws(TemplateError) -> (body: [Statement], end: String)
-    {
+    private mutating func parseBody(until ends: String...) throws(TemplateError) -> (
+        body: [Statement], end: String
+    ) {
         try expect(.tagEnd)
         return try parseStatements(until: Set(ends))
     }
@@ -68,7 +69,8 @@ extension TemplateParser {
         case "break", "continue":
             guard loopDepth > 0 else { throw syntax("'\(name)' outside a loop") }
             return name == "break" ? .breakLoop : .continueLoop
-        case "block", "extends", "include", "import", "from", "autoescape", "do", "print", "trans", "pluralize":
+        case "block", "extends", "include", "import", "from", "autoescape", "do", "print", "trans",
+            "pluralize":
             throw syntax("the '\(name)' tag is not supported in chat templates")
         default:
             let expected = ends.isEmpty ? "" : ", expected \(Self.listed(ends))"

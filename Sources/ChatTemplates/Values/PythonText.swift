@@ -116,7 +116,7 @@ enum PythonText {
         var rest = text.unicodeScalars[...].drop(while: \.isPythonWhitespace)
         while !rest.isEmpty {
             if words.count == limit {
-                words.append(strip(String(rest), leading: false, where: \.isPythonWhitespace))
+                words.append(String(rest))
                 break
             }
             let word = rest.prefix { !$0.isPythonWhitespace }

@@ -18,6 +18,10 @@ indirect enum TemplateValue {
     case callable(Callable)
 }
 
+// Values hold the references of one rendering. Saying so also spares the compiler an inference that it finds circular.
+@available(*, unavailable)
+extension TemplateValue: Sendable {}
+
 /// Why a value is undefined: the message of the error that using it raises.
 enum UndefinedReason {
     case name(String)

@@ -109,9 +109,6 @@ extension TemplateValue {
         switch self {
         case .string(let text):
             guard case .string(let needle) = item else {
-                if case .undefined(let reason) = item, case .forbidden = reason {
-                    throw TemplateError(reason.text)
-                }
                 throw TemplateError(
                     "'in <string>' requires string as left operand, not \(item.typeName)")
             }
@@ -132,9 +129,7 @@ extension TemplateValue {
     /// The items that a `for` loop over this value sees.
     func iterated() throws(TemplateError) -> [TemplateValue] {
         switch self {
-        case .undefined(let reason):
-            if case .forbidden = reason { throw TemplateError(reason.text) }
-            return []
+        case .undefined: return []
         case .string(let text):
             return text.unicodeScalars.map { .string(String($0)) }
         case .list(let list), .tuple(let list): return list.items

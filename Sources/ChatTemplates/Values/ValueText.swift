@@ -6,9 +6,7 @@ extension TemplateValue {
     /// Python's `str(value)`, which is what `{{ value }}` prints.
     func text(_ budget: RenderBudget) throws(TemplateError) -> String {
         switch self {
-        case .undefined(let reason):
-            if case .forbidden = reason { throw TemplateError(reason.text) }
-            return ""
+        case .undefined: return ""
         case .string(let text): return text
         default: return try representation(budget)
         }
@@ -166,7 +164,8 @@ enum PythonNumber {
     private static func withoutUnderscores(_ text: String) -> String? {
         let bytes = Array(text.utf8)
         for (index, byte) in bytes.enumerated() where byte == UInt8(ascii: "_") {
-            guard index > 0, index + 1 < bytes.count, bytes[index - 1] != byte, bytes[index + 1] != byte else {
+            guard index > 0, index + 1 < bytes.count, bytes[index - 1] != byte, bytes[index + 1] != byte
+            else {
                 return nil
             }
         }
