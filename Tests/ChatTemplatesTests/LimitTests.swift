@@ -7,7 +7,7 @@ import Testing
 
 @Suite("Untrusted templates")
 struct LimitTests {
-    private func problem(_ source: String, work: Int = 2_000_000) -> String {
+    private func problem(_ source: String, work: Int = 100_000) -> String {
         do {
             var template = try ChatTemplate(source: source, location: "t")
             template.limits.work = work
@@ -53,24 +53,24 @@ struct LimitTests {
     @Test("A chain of namespaces of any length is freed without recursion")
     func namespaceChain() {
         let source =
-            "{% set ns = namespace() %}{% for i in range(90000) %}{% set ns.n = namespace(n=ns.n) %}{% endfor %}"
-        #expect(problem(source, work: 20_000_000) == "nothing")
+            "{% set ns = namespace() %}{% for i in range(20000) %}{% set ns.n = namespace(n=ns.n) %}{% endfor %}"
+        #expect(problem(source, work: 2_000_000) == "nothing")
     }
 
     @Test(
         "Deeply nested source is refused",
         arguments: [
-            String(repeating: "(", count: 100_000), "{{ " + String(repeating: "(", count: 100_000),
-            "{{ " + String(repeating: "[", count: 100_000),
-            "{{ " + String(repeating: "not ", count: 100_000) + "1 }}",
-            "{{ " + String(repeating: "-", count: 100_000) + "1 }}",
-            "{{ 1" + String(repeating: " + 1", count: 100_000) + " }}",
-            "{{ x" + String(repeating: ".a", count: 100_000) + " }}",
-            "{{ x" + String(repeating: "|trim", count: 100_000) + " }}",
-            "{{ x" + String(repeating: " if x else y", count: 100_000) + " }}",
-            String(repeating: "{% if 1 %}", count: 100_000),
-            String(repeating: "{% for x in y %}", count: 10_000),
-            "{% set " + String(repeating: "(", count: 100_000),
+            String(repeating: "(", count: 4000), "{{ " + String(repeating: "(", count: 4000),
+            "{{ " + String(repeating: "[", count: 4000),
+            "{{ " + String(repeating: "not ", count: 4000) + "1 }}",
+            "{{ " + String(repeating: "-", count: 4000) + "1 }}",
+            "{{ 1" + String(repeating: " + 1", count: 4000) + " }}",
+            "{{ x" + String(repeating: ".a", count: 4000) + " }}",
+            "{{ x" + String(repeating: "|trim", count: 4000) + " }}",
+            "{{ x" + String(repeating: " if x else y", count: 4000) + " }}",
+            String(repeating: "{% if 1 %}", count: 4000),
+            String(repeating: "{% for x in y %}", count: 4000),
+            "{% set " + String(repeating: "(", count: 4000),
             "{{ 1 is" + String(repeating: " odd", count: 1000),
         ])
     func deepSource(source: String) {
