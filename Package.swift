@@ -64,7 +64,10 @@ let package = Package(
             name: "CommandLineTool", dependencies: ["SparseLoRA", argumentParser],
             swiftSettings: swiftSettings),
         .executableTarget(
-            name: "Benchmarks", dependencies: ["SparseLoRA", "CKernels", argumentParser],
+            name: "Benchmarks", dependencies: [
+                "SparseLoRA", "CKernels", "FileSupport", "TensorEngine", "Models", "Adapters", "Training",
+                argumentParser,
+            ],
             swiftSettings: swiftSettings),
         .target(
             name: "TestSupport", dependencies: ["FileSupport", "TensorEngine", "Checkpoints"],
