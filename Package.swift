@@ -76,7 +76,7 @@ let package = Package(
         tests("TensorEngineTests", ["TensorEngine", "CKernels"]),
         tests("CheckpointsTests", ["Checkpoints", "CKernels", "FileSupport"]),
         tests("TokenizationTests", ["Tokenization", "FileSupport"]),
-        tests("ChatTemplatesTests", ["ChatTemplates", "FileSupport"]),
+        tests("ChatTemplatesTests", ["ChatTemplates", "FileSupport"], resources: [.copy("Goldens")]),
         tests("ModelsTests", ["Models"]),
         tests("AdaptersTests", ["Adapters", "Models"]),
         tests("TrainingTests", ["Training"]),
