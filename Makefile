@@ -1,0 +1,88 @@
+# Everything that this project can be asked to do. `make help` lists it.
+
+SHELL := /bin/bash -eu -o pipefail
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+CACHE := $(or $(SPARSELORA_CACHE),.cache/models)
+GGUF := $(CACHE)/smollm2-135m-instruct/SmolLM2-135M-Instruct.Q4_1.gguf
+MODEL := $(CACHE)/smollm2-135m-instruct-bf16
+VENV ?= .venv
+PYTHON := $(VENV)/bin/python
+CHECKS := .cache/checks
+SPARSELORA := .build/release/sparselora
+BENCHMARKS := .build/release/Benchmarks
+# The data of check-loss-trace: any training file will do.
+TRACE_DATA ?= $(firstword $(wildcard ../shared/data/arithmetic/train.jsonl) Examples/word-problems/train.jsonl)
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build the library, the command line tool and the benchmarks, optimised
+	swift build -c release
+
+.PHONY: demo
+demo: build $(GGUF) ## Fine-tune SmolLM2-135M on the example problems; accuracy before and after
+	tools/demo.sh $(SPARSELORA) $(GGUF)
+
+.PHONY: test
+test: ## Build and run all tests
+	swift test
+
+.PHONY: lint
+lint: ## Check the format of all Swift files
+	swift format lint --strict --recursive Sources Tests Package.swift
+
+.PHONY: docs
+docs: ## Build the documentation of the library
+	swift package generate-documentation --target SparseLoRA
+
+.PHONY: goldens
+goldens: $(VENV)/.installed ## Remake the goldens of the tests with their pinned generators
+	for generator in tools/goldens/make_*.py; do echo $$generator; $(PYTHON) $$generator; done
+
+.PHONY: check-adapter
+check-adapter: build $(MODEL)/config.json ## PEFT and transformers agree with us on an adapter of ours
+	rm -rf $(CHECKS)/adapter
+	$(SPARSELORA) train --model $(MODEL) --data Examples/word-problems --iters 40 --output $(CHECKS)/adapter
+	$(PYTHON) tools/checks/check_adapter.py --model $(MODEL) --adapter $(CHECKS)/adapter --sparselora $(SPARSELORA) \
+	    --prompts Examples/word-problems/test.jsonl
+
+.PHONY: check-loss-trace
+check-loss-trace: build $(MODEL)/config.json ## 50 training steps follow PEFT's losses
+	rm -rf $(CHECKS)/trace
+	mkdir -p $(CHECKS)/trace
+	$(SPARSELORA) train --model $(MODEL) --data $(TRACE_DATA) --dtype float32 --iters 50 --output $(CHECKS)/trace/run \
+	    --trace $(CHECKS)/trace/trace.jsonl --save-initial-adapter $(CHECKS)/trace/initial
+	$(PYTHON) tools/checks/check_loss_trace.py --model $(MODEL) --trace $(CHECKS)/trace/trace.jsonl \
+	    --initial-adapter $(CHECKS)/trace/initial --steps 50
+
+.PHONY: check-step
+check-step: build $(MODEL)/config.json ## Speed and memory of a training step, beside PEFT
+	$(PYTHON) tools/checks/check_step.py --model $(MODEL) --benchmarks $(BENCHMARKS)
+
+.PHONY: check-gemm
+check-gemm: build ## Speed of the matrix product at the shapes of real models
+	$(BENCHMARKS) gemm --check
+
+.PHONY: check-startup
+check-startup: build $(GGUF) ## Time from command to first step, and allocations in a steady step
+	$(BENCHMARKS) startup --check --model $(GGUF)
+
+$(GGUF): tools/fetch_model.py
+	tools/fetch_model.py
+	touch $@
+
+$(MODEL)/config.json: $(GGUF) tools/gguf_to_folder.py $(VENV)/.installed
+	rm -rf $(MODEL)
+	$(PYTHON) tools/gguf_to_folder.py $(GGUF) $(MODEL)
+
+# The Python side: only goldens and checks need it.
+.PHONY: .venv
+.venv: $(VENV)/.installed
+$(VENV)/.installed: tools/requirements.txt
+	python3 -m venv $(VENV)
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --requirement tools/requirements.txt
+	touch $@
