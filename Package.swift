@@ -74,7 +74,7 @@ let package = Package(
             path: "Tests/TestSupport", swiftSettings: swiftSettings),
         tests("FileSupportTests", ["FileSupport"]),
         tests("TensorEngineTests", ["TensorEngine", "CKernels"]),
-        tests("CheckpointsTests", ["Checkpoints", "FileSupport"]),
+        tests("CheckpointsTests", ["Checkpoints", "CKernels", "FileSupport"]),
         tests("TokenizationTests", ["Tokenization", "FileSupport"]),
         tests("ChatTemplatesTests", ["ChatTemplates", "FileSupport"], resources: [.copy("Goldens")]),
         tests("ModelsTests", ["Models"]),
