@@ -29,6 +29,7 @@ struct ConfigurationProblem: Error {
     var advice: String?
 
     func error(in layer: String) -> InputError {
-        InputError("\(layer) key \(path.joined(separator: "."))", expected: expected, found: found, advice: advice)
+        InputError(
+            "\(layer) key \(path.joined(separator: "."))", expected: expected, found: found, advice: advice)
     }
 }

@@ -55,7 +55,8 @@ private struct PathKey: CodingKey {
     init?(intValue: Int) { nil }
 }
 
-private func mismatch(_ value: JSONValue, _ expected: String, _ path: [any CodingKey]) -> ConfigurationProblem {
+private func mismatch(_ value: JSONValue, _ expected: String, _ path: [any CodingKey]) -> ConfigurationProblem
+{
     var found = value.kindName
     var advice: String?
     switch value {
@@ -86,7 +87,8 @@ private func read<Value: Decodable>(
         result = number
     } else if type == UInt64.self {
         // Beyond Int.max the encoder writes text.
-        let number = value.integerValue.flatMap { UInt64(exactly: $0) } ?? value.stringValue.flatMap { UInt64($0) }
+        let number =
+            value.integerValue.flatMap { UInt64(exactly: $0) } ?? value.stringValue.flatMap { UInt64($0) }
         guard let number else { throw mismatch(value, "a whole number of zero or more", path) }
         result = number
     } else if type == Double.self {
@@ -151,7 +153,9 @@ private struct ListReader: UnkeyedDecodingContainer {
         return try read(type, from: elements[currentIndex], path: path)
     }
 
-    mutating func nestedContainer<Nested: CodingKey>(keyedBy type: Nested.Type) -> KeyedDecodingContainer<Nested> {
+    mutating func nestedContainer<Nested: CodingKey>(keyedBy type: Nested.Type) -> KeyedDecodingContainer<
+        Nested
+    > {
         unsupported()
     }
     mutating func nestedUnkeyedContainer() -> any UnkeyedDecodingContainer { unsupported() }

@@ -19,7 +19,8 @@ public struct ConfigurationLayer: Sendable {
     ///
     /// - Throws: `InputError` when it cannot be read or is malformed.
     public static func file(_ path: String) throws(InputError) -> ConfigurationLayer {
-        ConfigurationLayer(name: path, settings: try ConfigurationFile.read(path).members.map { ($0.key, $0.value) })
+        ConfigurationLayer(
+            name: path, settings: try ConfigurationFile.read(path).members.map { ($0.key, $0.value) })
     }
 
     /// `key.path=value`, as given to `--set`; the value is read as YAML: `1e-4`, `true`, `[q_proj, v_proj]`.
@@ -121,7 +122,8 @@ private struct ConfigurationOverlay {
     /// Keys of which the second, when set, makes the first count for nothing.
     private static let overruling = [
         ("epochs", ["steps"]), ("data.validation_share", ["data", "validation"]),
-        ("schedule.warmup_ratio", ["schedule", "warmup_steps"]), ("adapter.layers", ["adapter", "last_layers"]),
+        ("schedule.warmup_ratio", ["schedule", "warmup_steps"]),
+        ("adapter.layers", ["adapter", "last_layers"]),
         ("adapter.last_layers", ["adapter", "layers"]),
     ]
 
@@ -164,7 +166,8 @@ private struct ConfigurationOverlay {
         document = replacing(document, at: path[...], with: isLoneElement ? .array([value]) : value)
     }
 
-    private func replacing(_ tree: JSONValue, at path: ArraySlice<String>, with value: JSONValue) -> JSONValue {
+    private func replacing(_ tree: JSONValue, at path: ArraySlice<String>, with value: JSONValue) -> JSONValue
+    {
         guard let key = path.first, case .object(var object) = tree else { return value }
         object[key] = replacing(object[key] ?? .null, at: path.dropFirst(), with: value)
         return .object(object)
@@ -174,10 +177,13 @@ private struct ConfigurationOverlay {
         let name = (parents + [String(key.prefix(60))]).joined(separator: ".")
         guard let known = schema.objectValue?.keys else {
             return InputError(
-                "\(layer) key \(name)", "\(parents.joined(separator: ".")) is one value and has no keys below it")
+                "\(layer) key \(name)",
+                "\(parents.joined(separator: ".")) is one value and has no keys below it")
         }
         // The key may be right and its place wrong: "rank" is meant as "adapter.rank".
-        let elsewhere = self.schema.objectValue?.members.first { $0.value[key] != nil && $0.key != parents.first }
+        let elsewhere = self.schema.objectValue?.members.first {
+            $0.value[key] != nil && $0.key != parents.first
+        }
         let aliases = parents.isEmpty ? ConfigurationAlias.all.map(\.name) : []
         let advice =
             elsewhere.map { "Did you mean \"\($0.key).\(key)\"?" }

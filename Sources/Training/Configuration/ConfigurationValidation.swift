@@ -9,7 +9,8 @@ extension TrainingConfiguration {
             _ holds: Bool, _ path: String, _ expected: String, _ found: Any, advice: String? = nil
         ) throws(InputError) {
             guard holds else {
-                throw InputError(origins.location(path), expected: expected, found: "\(found)", advice: advice)
+                throw InputError(
+                    origins.location(path), expected: expected, found: "\(found)", advice: advice)
             }
         }
         try require(epochs > 0 && epochs <= 1e6, "epochs", "more than 0 and at most a million", epochs)
@@ -27,8 +28,10 @@ extension TrainingConfiguration {
             "data.validation_share", "a share below 1, or a whole number of examples", data.validationShare)
         try require(
             optimizer.learningRate > 0, "optimizer.learning_rate", "more than 0", optimizer.learningRate)
-        try require((0..<1).contains(optimizer.beta1), "optimizer.beta1", "at least 0 and below 1", optimizer.beta1)
-        try require((0..<1).contains(optimizer.beta2), "optimizer.beta2", "at least 0 and below 1", optimizer.beta2)
+        try require(
+            (0..<1).contains(optimizer.beta1), "optimizer.beta1", "at least 0 and below 1", optimizer.beta1)
+        try require(
+            (0..<1).contains(optimizer.beta2), "optimizer.beta2", "at least 0 and below 1", optimizer.beta2)
         try require(optimizer.epsilon > 0, "optimizer.epsilon", "more than 0", optimizer.epsilon)
         try require(
             optimizer.weightDecay >= 0, "optimizer.weight_decay", "0 or more", optimizer.weightDecay)
@@ -42,12 +45,14 @@ extension TrainingConfiguration {
             try require(steps >= 0, "schedule.warmup_steps", "0 or more", steps)
         }
         try require(
-            (0...1).contains(schedule.minimumRatio), "schedule.minimum_ratio", "0 to 1", schedule.minimumRatio)
+            (0...1).contains(schedule.minimumRatio), "schedule.minimum_ratio", "0 to 1", schedule.minimumRatio
+        )
         try require((1...65536).contains(adapter.rank), "adapter.rank", "1 to 65536", adapter.rank)
         try require(
             adapter.alpha > 0, "adapter.alpha", "more than 0", adapter.alpha,
             advice: "With alpha 0 the adapter would do nothing.")
-        try require((0..<1).contains(adapter.dropout), "adapter.dropout", "at least 0 and below 1", adapter.dropout)
+        try require(
+            (0..<1).contains(adapter.dropout), "adapter.dropout", "at least 0 and below 1", adapter.dropout)
         try require(!adapter.targets.isEmpty, "adapter.targets", "at least one name", "none")
         if adapter.layers != nil {
             try require(

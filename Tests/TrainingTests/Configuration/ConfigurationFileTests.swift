@@ -14,8 +14,10 @@ import Testing
         let expected: [(String, JSONValue)] = [
             ("1e-4", .number(1e-4)), ("1E5", .number(1e5)), ("-3", .integer(-3)), ("+3", .integer(3)),
             (".5", .number(0.5)), ("0.1", .number(0.1)), ("true", .bool(true)), ("False", .bool(false)),
-            ("no", .string("no")), ("~", .null), ("", .null), ("nan", .string("nan")), ("0x10", .string("0x10")),
-            ("\"7\"", .string("7")), ("'true'", .string("true")), ("1.2.3", .string("1.2.3")), ("-", .array([.null])),
+            ("no", .string("no")), ("~", .null), ("", .null), ("nan", .string("nan")),
+            ("0x10", .string("0x10")),
+            ("\"7\"", .string("7")), ("'true'", .string("true")), ("1.2.3", .string("1.2.3")),
+            ("-", .array([.null])),
             ("e", .string("e")), ("2024-01-01", .string("2024-01-01")),
         ]
         for (text, value) in expected { #expect(try yaml(text) == value, "\(text)") }
@@ -32,15 +34,20 @@ import Testing
 
     @Test func `a bomb of aliases is an error, not work`() {
         var text = "a0: &a0 [x, x]\n"
-        for level in 1...9 { text += "a\(level): &a\(level) [*a\(level - 1),*a\(level - 1) , *a\(level - 1)]\n" }
+        for level in 1...9 {
+            text += "a\(level): &a\(level) [*a\(level - 1),*a\(level - 1) , *a\(level - 1)]\n"
+        }
         #expect(throws: InputError.self) { try yaml(text) }
-        let wide = "a: &a [" + [String](repeating: "x", count: 60_000).joined(separator: ",") + "]\nb: [*a, *a]\n"
+        let wide =
+            "a: &a [" + [String](repeating: "x", count: 60_000).joined(separator: ",") + "]\nb: [*a, *a]\n"
         let error = #expect(throws: InputError.self) { try yaml(wide) }
         #expect(error?.problem.contains("100000 values") == true)
     }
 
     @Test func `deep nesting is an error`() {
-        #expect(throws: InputError.self) { try yaml(String(repeating: "[", count: 40) + String(repeating: "]", count: 40)) }
+        #expect(throws: InputError.self) {
+            try yaml(String(repeating: "[", count: 40) + String(repeating: "]", count: 40))
+        }
         #expect(throws: InputError.self) { try yaml(String(repeating: "[", count: 100_000)) }
         #expect(throws: InputError.self) { try yaml(String(repeating: "- ", count: 5_000) + "x") }
     }
@@ -56,7 +63,8 @@ import Testing
     }
 
     @Test func `damaged text never crashes`() throws {
-        let text = "model: &m base\ndata:\n  training: *m\n  format: \"chat\"\nadapter: {targets: [q, 'v'], rank: 8}\n"
+        let text =
+            "model: &m base\ndata:\n  training: *m\n  format: \"chat\"\nadapter: {targets: [q, 'v'], rank: 8}\n"
         let bytes = Array(text.utf8)
         for position in bytes.indices {
             for replacement in [0, 0x09, 0x22, 0x26, 0x2A, 0x3A, 0x5B, 0x7B, 0x80, 0xFF] as [UInt8] {

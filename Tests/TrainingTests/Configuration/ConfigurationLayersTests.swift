@@ -81,7 +81,8 @@ import Testing
     @Test func `an unknown key is an error that offers the nearest`() throws {
         #expect(
             try message("optimizer:\n  learning_rte: 1\n")
-                == "run.yaml key optimizer.learning_rte: there is no such key. Did you mean \"learning_rate\"?")
+                == "run.yaml key optimizer.learning_rte: there is no such key. Did you mean \"learning_rate\"?"
+        )
         #expect(
             try message("lora_alhpa: 1\n")
                 == "run.yaml key lora_alhpa: there is no such key. Did you mean \"lora_alpha\"?")
@@ -91,7 +92,8 @@ import Testing
         #expect(
             try message("checkpoints: {zebra: 1}")
                 == "run.yaml key checkpoints.zebra: there is no such key. Known keys are interval, keep.")
-        #expect(throws: InputError("--set seed.x=1 key seed.x", "seed is one value and has no keys below it")) {
+        #expect(throws: InputError("--set seed.x=1 key seed.x", "seed is one value and has no keys below it"))
+        {
             try resolve(.assignment("seed.x=1"))
         }
     }
@@ -100,8 +102,10 @@ import Testing
         #expect(
             try message("optimizer: {learning_rate: fast}")
                 == "run.yaml key optimizer.learning_rate: expected a number, found the text \"fast\"")
-        #expect(try message("batch_size: 2.5") == "run.yaml key batch_size: expected a whole number, found 2.5")
-        #expect(try message("seed: -1") == "run.yaml key seed: expected a whole number of zero or more, found -1")
+        #expect(
+            try message("batch_size: 2.5") == "run.yaml key batch_size: expected a whole number, found 2.5")
+        #expect(
+            try message("seed: -1") == "run.yaml key seed: expected a whole number of zero or more, found -1")
         #expect(
             try message("data: {mask_prompt: yes}")
                 == "run.yaml key data.mask_prompt: expected true or false, found the text \"yes\"")
@@ -111,7 +115,8 @@ import Testing
         #expect(
             try message("model: 7") == "run.yaml key model: expected text, found 7. Put it in quotes.")
         #expect(
-            try message("schedule: 5").hasPrefix("run.yaml key schedule: expected an object of keys, found a number"))
+            try message("schedule: 5").hasPrefix(
+                "run.yaml key schedule: expected an object of keys, found a number"))
         #expect(
             try message("schedule: {kind: cosin}")
                 == "run.yaml key schedule.kind: expected one of constant, linear, cosine, found \"cosin\". "
@@ -129,7 +134,8 @@ import Testing
         "epochs=0", "steps=0", "batch_size=0", "gradient_accumulation=0", "data.sequence_length=1",
         "data.validation_share=1.5", "optimizer.learning_rate=0", "optimizer.beta1=1", "optimizer.beta2=-0.1",
         "optimizer.epsilon=0", "optimizer.weight_decay=-1", "optimizer.max_gradient_norm=-1",
-        "schedule.warmup_ratio=100", "schedule.warmup_steps=-1", "schedule.minimum_ratio=2", "adapter.alpha=0",
+        "schedule.warmup_ratio=100", "schedule.warmup_steps=-1", "schedule.minimum_ratio=2",
+        "adapter.alpha=0",
         "adapter.dropout=1", "adapter.targets=[]", "adapter.last_layers=0", "validation.interval=0",
         "validation.batches=0", "checkpoints.interval=0", "checkpoints.keep=0", "epochs=.inf", "epochs=1e999",
     ])

@@ -5,7 +5,9 @@ import Testing
 @testable import Training
 
 @Suite struct LearningRateScheduleTests {
-    private func rates(_ kind: LearningRateSchedule.Kind, warmup: Int, total: Int, minimum: Double = 0) -> [Double] {
+    private func rates(_ kind: LearningRateSchedule.Kind, warmup: Int, total: Int, minimum: Double = 0)
+        -> [Double]
+    {
         let schedule = LearningRateSchedule(
             kind: kind, base: 10, warmupSteps: warmup, totalSteps: total, minimumRatio: minimum)
         return (0..<total).map { schedule.rate(completedSteps: $0) }
@@ -34,8 +36,10 @@ import Testing
 
     /// cos(k pi / 8) in closed form.
     private let cosineOfEighths = [
-        1, (2 + 2.0.squareRoot()).squareRoot() / 2, 0.5.squareRoot(), (2 - 2.0.squareRoot()).squareRoot() / 2, 0,
-        -(2 - 2.0.squareRoot()).squareRoot() / 2, -(0.5.squareRoot()), -(2 + 2.0.squareRoot()).squareRoot() / 2,
+        1, (2 + 2.0.squareRoot()).squareRoot() / 2, 0.5.squareRoot(), (2 - 2.0.squareRoot()).squareRoot() / 2,
+        0,
+        -(2 - 2.0.squareRoot()).squareRoot() / 2, -(0.5.squareRoot()),
+        -(2 + 2.0.squareRoot()).squareRoot() / 2,
     ]
 
     @Test func `a minimum ratio lifts the end and keeps the start`() {
