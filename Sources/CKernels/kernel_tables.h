@@ -2,6 +2,8 @@
 #ifndef SL_KERNEL_TABLES_H
 #define SL_KERNEL_TABLES_H
 
+#include "attention_kernels.h"
+#include "ops_kernels.h"
 #include "sl_gemm.h"
 #include "sl_isa.h"
 
@@ -28,5 +30,7 @@ extern const sl_gemm_kernels sl_gemm_portable, sl_gemm_neon, sl_gemm_avx2, sl_ge
 
 /// The table of the instruction set in use.
 const sl_gemm_kernels *sl_gemm_kernels_current(void);
+const sl_ops_kernels *sl_ops_kernels_current(void);
+const sl_attention_kernels *sl_attention_kernels_current(void);
 
 #endif
