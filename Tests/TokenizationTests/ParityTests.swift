@@ -1,6 +1,5 @@
 // Parity with a reference on many megabytes, for the check that makes them; tools/checks/check_tokenizer.py runs it.
 
-import Checkpoints
 import FileSupport
 import Foundation
 import Testing
