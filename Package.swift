@@ -64,16 +64,19 @@ let package = Package(
             name: "CommandLineTool", dependencies: ["SparseLoRA", argumentParser],
             swiftSettings: swiftSettings),
         .executableTarget(
-            name: "Benchmarks", dependencies: ["SparseLoRA", "CKernels", argumentParser],
+            name: "Benchmarks", dependencies: [
+                "SparseLoRA", "CKernels", "FileSupport", "TensorEngine", "Models", "Adapters", "Training",
+                argumentParser,
+            ],
             swiftSettings: swiftSettings),
         .target(
             name: "TestSupport", dependencies: ["FileSupport", "TensorEngine", "Checkpoints"],
             path: "Tests/TestSupport", swiftSettings: swiftSettings),
         tests("FileSupportTests", ["FileSupport"]),
         tests("TensorEngineTests", ["TensorEngine", "CKernels"]),
-        tests("CheckpointsTests", ["Checkpoints", "FileSupport"]),
+        tests("CheckpointsTests", ["Checkpoints", "CKernels", "FileSupport"]),
         tests("TokenizationTests", ["Tokenization", "FileSupport"]),
-        tests("ChatTemplatesTests", ["ChatTemplates", "FileSupport"]),
+        tests("ChatTemplatesTests", ["ChatTemplates", "FileSupport"], resources: [.copy("Goldens")]),
         tests("ModelsTests", ["Models"]),
         tests("AdaptersTests", ["Adapters", "Models"]),
         tests("TrainingTests", ["Training"]),

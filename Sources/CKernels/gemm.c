@@ -21,6 +21,7 @@ const sl_gemm_kernels *sl_gemm_kernels_current(void) {
 
 typedef struct gemm_job {
     const sl_gemm_kernels *kernels;
+    bool small;
     int64_t rows, columns;
     const sl_product *products;
     int product_count;
@@ -44,8 +45,9 @@ static void run_part(void *context, int64_t index) {
         boundary(job->columns, job->kernels->column_step, c, job->column_parts),
         boundary(job->columns, job->kernels->column_step, c + 1, job->column_parts),
     };
-    if (tile.row_begin < tile.row_end && tile.column_begin < tile.column_end)
-        job->kernels->tile(&tile, job->products, job->product_count, job->output);
+    if (tile.row_begin >= tile.row_end || tile.column_begin >= tile.column_end) return;
+    (job->small ? job->kernels->small_tile : job->kernels->tile)(
+        &tile, job->products, job->product_count, job->output);
 }
 
 static int64_t steps_of_largest_part(int64_t total, int64_t step, int64_t parts) {
@@ -59,7 +61,9 @@ void sl_gemm(int64_t rows, int64_t columns, const sl_product *products, int prod
     const sl_gemm_kernels *kernels = sl_gemm_kernels_current();
     int64_t depth = 0;
     for (int p = 0; p < product_count; p++) depth += products[p].depth;
-    gemm_job job = {kernels, rows, columns, products, product_count, output, 1, 1};
+    gemm_job job = {
+        kernels, kernels->fits_small(rows, products, product_count), rows, columns, products, product_count, output, 1, 1,
+    };
     int threads = sl_thread_count();
     // Waking a worker costs about as much as a tenth of a million multiply-adds.
     double work = (double)rows * (double)columns * (double)(depth > 0 ? depth : 1);

@@ -17,6 +17,9 @@
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"))), apply_to = function)
 #include "body/simd.inc"
 #include "body/gemm.inc"
+#include "body/math.inc"
+#include "body/ops.inc"
+#include "body/attention.inc"
 #pragma clang attribute pop
 #endif
 

@@ -15,5 +15,8 @@
 #define SL_COLUMN_VECTORS 2
 #include "body/simd.inc"
 #include "body/gemm.inc"
+#include "body/math.inc"
+#include "body/ops.inc"
+#include "body/attention.inc"
 #endif
 

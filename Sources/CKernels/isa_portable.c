@@ -6,7 +6,6 @@
 
 #include "sl_threads.h"
 
-
 #define SL_SUFFIX portable
 #define SL_LANES 4
 #define SL_DOT 0
@@ -15,4 +14,7 @@
 #define SL_COLUMN_VECTORS 2
 #include "body/simd.inc"
 #include "body/gemm.inc"
+#include "body/math.inc"
+#include "body/ops.inc"
+#include "body/attention.inc"
 

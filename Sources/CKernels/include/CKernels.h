@@ -9,6 +9,7 @@
 #include "sl_isa.h"
 #include "sl_threads.h"
 #include "sl_gemm.h"
+#include "sl_measure.h"
 #include "sl_ops.h"
 #include "sl_attention.h"
 #include "sl_dequantize.h"

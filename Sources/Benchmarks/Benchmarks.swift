@@ -1,0 +1,18 @@
+// The benchmark executable: every speed that the project claims is measured here, against an opponent in the same run.
+
+internal import ArgumentParser
+
+@main
+struct Benchmarks: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "Benchmarks",
+        abstract: "Measures kernels and training steps against this machine's own ceilings.",
+        discussion: """
+            Times are medians of rounds that alternate between the things compared. Build with -c release.
+
+              Benchmarks gemm --check     matrix products of real models against the measured peak
+              Benchmarks step MODEL       one LoRA training step
+              Benchmarks startup MODEL    from opening the files to the first step's loss
+            """,
+        subcommands: [GemmBenchmark.self])
+}

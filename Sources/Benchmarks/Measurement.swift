@@ -1,0 +1,33 @@
+// Timing that can be trusted on a shared machine: alternate, repeat, take medians.
+
+internal import TensorEngine
+
+enum Measurement {
+    /// Seconds that `work` takes.
+    static func seconds(_ work: () throws -> Void) rethrows -> Double {
+        let clock = ContinuousClock()
+        let start = clock.now
+        try work()
+        let elapsed = start.duration(to: clock.now)
+        return Double(elapsed.components.seconds) + 1e-18 * Double(elapsed.components.attoseconds)
+    }
+
+    static func median(_ values: [Double]) -> Double {
+        guard !values.isEmpty else { return .nan }
+        let sorted = values.sorted()
+        let middle = sorted.count / 2
+        return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
+    }
+}
+
+/// What every report starts with: numbers mean nothing without it.
+struct MachineDescription {
+    let processor: String
+    let kernels: String
+
+    static func current() -> MachineDescription {
+        MachineDescription(processor: processorName(), kernels: CPUBackend().description)
+    }
+
+    var line: String { "machine: \(processor); kernels: \(kernels)" }
+}

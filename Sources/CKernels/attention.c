@@ -1,0 +1,133 @@
+// Cuts attention into parts that no two threads share and picks, for the backward, the cheaper way of cutting.
+#include "sl_attention.h"
+
+#include "kernel_tables.h"
+#include "sl_threads.h"
+
+const sl_attention_kernels *sl_attention_kernels_current(void) {
+    switch (sl_isa_current()) {
+#if defined(__x86_64__)
+    case SL_ISA_AVX2: return &sl_attention_avx2;
+    case SL_ISA_AVX512: return &sl_attention_avx512;
+    case SL_ISA_AVX512_BF16: return &sl_attention_avx512_bf16;
+    case SL_ISA_EMULATED_BF16: return &sl_attention_emulated_bf16;
+#endif
+#if defined(__aarch64__)
+    case SL_ISA_NEON: return &sl_attention_neon;
+#endif
+    default: return &sl_attention_portable;
+    }
+}
+
+typedef enum part_kind {
+    FORWARD_ROWS,    // forward of some rows
+    BACKWARD_WHOLE,  // backward of a sequence and key-value head
+    BACKWARD_ROWS,   // dq of some rows
+    BACKWARD_KEYS,   // dk and dv of some keys
+} part_kind;
+
+// Parts are numbered sequence by sequence; `first_part` [sequences + 1] counts those of the sequences before.
+typedef struct plan {
+    const sl_attention_kernels *kernels;
+    const sl_attention_job *job;
+    part_kind kind;
+    int64_t step;  // rows or keys of a part
+    int64_t *first_part;
+} plan;
+
+static int64_t rows_of(const sl_attention_shape *shape, int64_t sequence) {
+    return shape->query_starts[sequence + 1] - shape->query_starts[sequence];
+}
+
+static int64_t keys_of(const sl_attention_shape *shape, int64_t sequence) {
+    return shape->key_starts[sequence + 1] - shape->key_starts[sequence];
+}
+
+static int64_t cuts_of(const plan *plan, int64_t sequence) {
+    const sl_attention_shape *shape = plan->job->shape;
+    if (plan->kind == BACKWARD_WHOLE) return 1;
+    int64_t length = plan->kind == BACKWARD_KEYS ? keys_of(shape, sequence) : rows_of(shape, sequence);
+    return (length + plan->step - 1) / plan->step;
+}
+
+static void run_part(void *context, int64_t index) {
+    const plan *plan = context;
+    const sl_attention_shape *shape = plan->job->shape;
+    int64_t low = 0, high = shape->sequences;  // first_part[low] <= index < first_part[high]
+    while (high - low > 1) {
+        int64_t middle = (low + high) / 2;
+        if (plan->first_part[middle] <= index) low = middle;
+        else high = middle;
+    }
+    int64_t within = index - plan->first_part[low], cuts = cuts_of(plan, low);
+    int64_t rows = rows_of(shape, low), keys = keys_of(shape, low);
+    sl_attention_part part = {low, within / cuts, 0, rows, 0, keys};
+    // Later rows see more keys, and earlier keys are seen by more rows: the long parts go first.
+    int64_t cut = within % cuts;
+    if (plan->kind == BACKWARD_KEYS) {
+        part.key_begin = cut * plan->step;
+        if (part.key_begin + plan->step < keys) part.key_end = part.key_begin + plan->step;
+    } else if (plan->kind != BACKWARD_WHOLE) {
+        part.row_begin = (cuts - 1 - cut) * plan->step;
+        if (part.row_begin + plan->step < rows) part.row_end = part.row_begin + plan->step;
+    }
+    if (plan->kind == FORWARD_ROWS) plan->kernels->forward(plan->job, &part);
+    else plan->kernels->backward(plan->job, &part, plan->kind != BACKWARD_KEYS, plan->kind != BACKWARD_ROWS);
+}
+
+static void run_plan(const sl_attention_job *job, part_kind kind, int64_t step) {
+    const sl_attention_shape *shape = job->shape;
+    plan plan = {sl_attention_kernels_current(), job, kind, step, NULL};
+    plan.first_part = sl_thread_scratch(2, sizeof(int64_t) * (size_t)(shape->sequences + 1));
+    plan.first_part[0] = 0;
+    for (int64_t s = 0; s < shape->sequences; s++)
+        plan.first_part[s + 1] = plan.first_part[s] + cuts_of(&plan, s) * shape->key_value_heads;
+    sl_parallel(plan.first_part[shape->sequences], run_part, &plan);
+}
+
+static int64_t rows_per_part(const sl_attention_shape *shape) {
+    int64_t rows = SL_LANE_CHUNK / (shape->heads / shape->key_value_heads);
+    return rows > 0 ? rows : 1;
+}
+
+void sl_attention(const sl_attention_shape *shape, sl_matrix q, sl_matrix k, sl_matrix v, sl_matrix out,
+                  float *log_sum_exp) {
+    if (shape->sequences <= 0) return;
+    sl_attention_job job = {.shape = shape, .q = q, .k = k, .v = v, .out = out, .log_sum_exp = log_sum_exp};
+    run_plan(&job, FORWARD_ROWS, rows_per_part(shape));
+}
+
+// A whole sequence per thread takes five products per tile but may leave threads without work; rows and keys apart
+// take seven, spread evenly. Both give the same bits.
+static bool whole_sequences_are_quicker(const sl_attention_shape *shape) {
+    // What a thread keeps of dk and dv in scratch.
+    const int64_t most_bytes = 16 << 20;
+    double total = 0, largest = 0, threads = sl_thread_count();
+    for (int64_t s = 0; s < shape->sequences; s++) {
+        int64_t keys = keys_of(shape, s);
+        if (keys * shape->head_width * 2 * (int64_t)sizeof(float) > most_bytes) return false;
+        double cost = (double)rows_of(shape, s) * (double)keys;
+        total += cost * (double)shape->key_value_heads;
+        if (cost > largest) largest = cost;
+    }
+    double whole = total / threads + largest * (threads - 1) / threads, apart = total / threads * 7 / 5;
+    return whole <= apart;
+}
+
+void sl_attention_backward(const sl_attention_shape *shape, sl_matrix q, sl_matrix k, sl_matrix v, sl_matrix out,
+                           const float *log_sum_exp, sl_matrix dout, float *delta, sl_matrix dq, sl_matrix dk,
+                           sl_matrix dv) {
+    if (shape->sequences <= 0) return;
+    sl_attention_job job = {
+        .shape = shape, .q = q, .k = k, .v = v, .out = out, .saved_log_sum_exp = log_sum_exp,
+        .dout = dout, .dq = dq, .dk = dk, .dv = dv, .delta = delta,
+    };
+    int64_t row_width = shape->heads * shape->head_width, rows = shape->query_starts[shape->sequences];
+    sl_parallel_ranges(rows, 1 + 16383 / row_width, sl_attention_kernels_current()->delta, &job);
+    if (whole_sequences_are_quicker(shape)) {
+        run_plan(&job, BACKWARD_WHOLE, 0);
+        return;
+    }
+    run_plan(&job, BACKWARD_KEYS, 2 * SL_KEY_BLOCK);
+    run_plan(&job, BACKWARD_ROWS, rows_per_part(shape));
+}

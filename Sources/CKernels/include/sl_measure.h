@@ -1,0 +1,15 @@
+/// The machine's own ceilings, measured: what kernel timings are held against.
+#ifndef SL_MEASURE_H
+#define SL_MEASURE_H
+
+#include <stddef.h>
+
+#include "sl_types.h"
+
+/// Floating-point operations per second of all threads together, for products of f32 or bf16 operands.
+/// Runs for about `seconds`.
+double sl_measure_peak(sl_type type, double seconds);
+/// Bytes per second that all threads together read and write while copying `bytes` (larger than any cache).
+double sl_measure_copy(size_t bytes);
+
+#endif

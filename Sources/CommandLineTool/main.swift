@@ -1,1 +1,0 @@
-print("sparselora: not built yet")

@@ -1,0 +1,69 @@
+// What every tokenizer file comes down to, before the fast tables are built from it.
+
+/// A byte-level BPE tokenizer as plain data; readers of the file formats produce it, `Tokenizer` consumes it.
+struct TokenizerDefinition: Sendable {
+    struct Token: Sendable {
+        /// As the file writes it: in the byte alphabet for byte-level tokens, as it is for added ones.
+        var content: String
+        var id: Int
+    }
+
+    struct Merge: Sendable {
+        var left: String
+        var right: String
+    }
+
+    struct AddedToken: Sendable {
+        var content: String
+        var id: Int
+        /// Special tokens are left out by `decode` where that is asked for.
+        var isSpecial = false
+        /// Takes the white space to its left into the match.
+        var stripsLeft = false
+        var stripsRight = false
+        /// Matches only where no word character touches it.
+        var isSingleWord = false
+        /// Is looked for in normalised text, after those that are not.
+        var isNormalized = false
+    }
+
+    enum Normalizer: Sendable { case none, nfc }
+
+    /// Where the definition came from, for errors.
+    var location: String
+    var tokens: [Token] = []
+    /// In order of priority.
+    var merges: [Merge] = []
+    var addedTokens: [AddedToken] = []
+    var normalizer = Normalizer.none
+    var preTokenizer = PreTokenizer.gpt2
+    /// A word that is a token is that token, whatever the merges would give.
+    var ignoresMerges = false
+    /// Stands for bytes that are not in the vocabulary; without it they vanish.
+    var unknownToken: String?
+    /// Whether a run of unknown bytes is one unknown token.
+    var fusesUnknown = false
+    /// What `addSpecialTokens` puts before and after a text.
+    var prefix: [Int32] = []
+    var suffix: [Int32] = []
+    var special = SpecialTokens()
+    /// Chat templates by name; the usual one is "default".
+    var chatTemplates: [String: String] = [:]
+}
+
+/// Ids of the tokens that have a part to play; nil where the model has none.
+public struct SpecialTokens: Equatable, Sendable {
+    /// Starts a text.
+    public var beginningOfText: Int32?
+    /// Ends a text.
+    public var endOfText: Int32?
+    /// Fills a batch; never trained on.
+    public var padding: Int32?
+    /// Stands for what the vocabulary lacks.
+    public var unknown: Int32?
+    /// Tokens that may end a turn of a conversation, the likeliest first; contains `endOfText`.
+    public var endOfTurn: [Int32] = []
+
+    /// No special tokens at all.
+    public init() {}
+}
