@@ -14,6 +14,7 @@
 
 static const char *const names[SL_ISA_COUNT] = {"portable", "neon", "avx2", "avx512", "avx512bf16", "emulated-bf16"};
 static atomic_int current = -1;
+static _Thread_local int selected_by_this_thread = -1;
 static char problem[160];
 
 const char *sl_isa_name(sl_isa isa) { return isa >= 0 && isa < SL_ISA_COUNT ? names[isa] : "unknown"; }
@@ -73,6 +74,7 @@ static sl_isa initial_choice(void) {
 }
 
 sl_isa sl_isa_current(void) {
+    if (selected_by_this_thread >= 0) return (sl_isa)selected_by_this_thread;
     int isa = atomic_load_explicit(&current, memory_order_acquire);
     if (isa >= 0) return (sl_isa)isa;
     sl_isa choice = initial_choice();
@@ -83,7 +85,7 @@ sl_isa sl_isa_current(void) {
 
 bool sl_isa_select(sl_isa isa) {
     if (!sl_isa_available(isa)) return false;
-    atomic_store_explicit(&current, (int)isa, memory_order_release);
+    selected_by_this_thread = (int)isa;
     return true;
 }
 

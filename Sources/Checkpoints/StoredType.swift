@@ -64,22 +64,19 @@ package struct BlockLayout: Equatable, Sendable {
     /// The bytes of a tensor of this shape; nil when a dimension is negative, when the innermost one is not made of
     /// whole blocks, or when the product does not fit an `Int`. A scalar (empty shape) holds one value.
     package func byteCount(shape: [Int]) -> Int? {
-        var blocks = 1
-        for (axis, dimension) in shape.enumerated() {
+        guard (shape.last ?? 1).isMultiple(of: elementCount) else { return nil }
+        // Zeros count as ones at first: the product of any part of the shape must fit as well, because users of a
+        // checked shape multiply without checking again.
+        var values = 1
+        for dimension in shape {
             guard dimension >= 0 else { return nil }
-            var factor = dimension
-            if axis == shape.count - 1 {
-                guard dimension.isMultiple(of: elementCount) else { return nil }
-                factor /= elementCount
-            }
-            let (product, overflow) = blocks.multipliedReportingOverflow(by: factor)
+            let (product, overflow) = values.multipliedReportingOverflow(by: max(dimension, 1))
             if overflow { return nil }
-            blocks = product
+            values = product
         }
-        if shape.isEmpty, elementCount > 1 { return nil }
-        // The number of values must fit too: callers multiply shapes without checking again.
-        guard !blocks.multipliedReportingOverflow(by: elementCount).overflow else { return nil }
-        let (bytes, overflow) = blocks.multipliedReportingOverflow(by: byteCount)
-        return overflow ? nil : bytes
+        // More than the bytes themselves when a block holds several values; no file comes near either limit.
+        let (_, overflow) = values.multipliedReportingOverflow(by: byteCount)
+        if overflow { return nil }
+        return shape.contains(0) ? 0 : values / elementCount * byteCount
     }
 }

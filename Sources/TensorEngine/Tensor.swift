@@ -35,9 +35,12 @@ package struct Tensor {
 
     /// New uninitialised memory from the pool.
     package init(rowCount: Int, width: Int, type: ElementType) {
-        self.init(
-            storage: Storage(byteCount: rowCount * width * type.byteCount), rowCount: rowCount, width: width,
-            type: type)
+        let (count, countOverflow) = rowCount.multipliedReportingOverflow(by: width)
+        let (byteCount, byteOverflow) = count.multipliedReportingOverflow(by: type.byteCount)
+        precondition(
+            rowCount >= 0 && width >= 0 && !countOverflow && !byteOverflow,
+            "Tensor: no memory can hold [\(rowCount), \(width)] \(type.rawValue)")
+        self.init(storage: Storage(byteCount: byteCount), rowCount: rowCount, width: width, type: type)
     }
 
     package var count: Int { rowCount * width }
@@ -50,7 +53,8 @@ package struct Tensor {
         precondition(
             range.lowerBound >= 0 && range.upperBound <= rowCount, "rows \(range) of \(shapeDescription)")
         return Tensor(
-            storage: storage, offset: offset + range.lowerBound * rowStride, rowCount: range.count, width: width,
+            storage: storage, offset: offset + range.lowerBound * rowStride, rowCount: range.count,
+            width: width,
             rowStride: rowStride, type: type)
     }
 
@@ -69,7 +73,31 @@ package struct Tensor {
     var address: UnsafeMutableRawPointer { storage.address + offset * type.byteCount }
     var matrix: sl_matrix { sl_matrix(data: address, type: type.kernelType, stride: Int64(rowStride)) }
 
-    func pointer<Element>(to: Element.Type) -> UnsafeMutablePointer<Element> {
-        address.assumingMemoryBound(to: Element.self)
+    /// The elements, for kernels that take a plain f32 array.
+    func floats(_ operation: StaticString) -> UnsafeMutablePointer<Float> {
+        precondition(
+            type == .float32 && isContiguous, "\(operation): expected contiguous f32, got \(shapeDescription)"
+        )
+        return address.assumingMemoryBound(to: Float.self)
+    }
+
+    /// The elements, for kernels that take an index array, after a look at each: an index out of range would make a
+    /// kernel read or write foreign memory.
+    func indices(
+        _ operation: StaticString, from lowest: Int32 = 0, below limit: Int
+    ) -> UnsafeMutablePointer<Int32> {
+        precondition(
+            type == .int32 && isContiguous, "\(operation): expected indices, got \(shapeDescription)")
+        let elements = address.assumingMemoryBound(to: Int32.self)
+        var smallest = Int32.max
+        var largest = Int32.min
+        for element in UnsafeBufferPointer(start: elements, count: count) {
+            smallest = min(smallest, element)
+            largest = max(largest, element)
+        }
+        precondition(
+            count == 0 || (smallest >= lowest && Int(largest) < limit),
+            "\(operation): indices \(smallest)...\(largest), expected \(lowest)..<\(limit)")
+        return elements
     }
 }

@@ -19,7 +19,9 @@ typedef enum sl_isa {
 /// The instruction set in use. The first call picks the best that the processor has, or the one that the
 /// environment variable SPARSELORA_ISA names (an unknown or unavailable name is reported by sl_isa_problem).
 sl_isa sl_isa_current(void);
-/// Switches the instruction set; false, and no change, when this processor lacks it. Not while kernels run.
+/// Switches the instruction set of kernels that this thread calls, so that tests running side by side do not switch
+/// each other's; false, and no change, when this processor lacks it. A kernel looks its table up on its caller's
+/// thread and takes it along to the pool's threads.
 bool sl_isa_select(sl_isa isa);
 bool sl_isa_available(sl_isa isa);
 /// "avx512bf16", "avx512", "avx2", "neon", "portable" or "emulated-bf16".

@@ -1,6 +1,6 @@
 // What a device must be able to do. Operations are written against this, so that a second device is a second file.
 
-/// One term of a matrix product: `scale * left[outer, depth] * right[outer, depth]^T`.
+/// One side of a matrix product, addressed as (outer, depth): depth is summed over.
 package struct MatrixOperand {
     package var tensor: Tensor
     /// False: rows are the outer (output) dimension and columns are summed over. True: the other way round.
@@ -34,7 +34,8 @@ package struct MatrixProduct {
     package init(_ left: MatrixOperand, _ right: MatrixOperand, scale: Float = 1) {
         precondition(
             left.depth == right.depth,
-            "matrix product: depths differ, left \(left.tensor.shapeDescription), right \(right.tensor.shapeDescription)")
+            "matrix product: depths differ, left \(left.tensor.shapeDescription), right \(right.tensor.shapeDescription)"
+        )
         self.left = left
         self.right = right
         self.scale = scale
@@ -71,7 +72,8 @@ package enum GateActivation: String, Sendable, Codable {
 
 /// Which keys every query row sees; see `CausalLM` for how batches are laid out.
 ///
-/// Sequence s owns query rows `queryStarts[s] ..< queryStarts[s + 1]` and key rows `keyStarts[s] ..< keyStarts[s + 1]`.
+/// Sequence s owns query rows `queryStarts[s] ..< queryStarts[s + 1]` and key rows
+/// `keyStarts[s] ..< keyStarts[s + 1]`.
 /// A query at position p of its sequence sees keys 0...p, the last `window` of them when `window` > 0.
 package struct AttentionShape {
     package var sequenceCount: Int
@@ -150,7 +152,8 @@ package protocol Backend: AnyObject {
     func multiply(_ products: [MatrixProduct], into output: MatrixOutput)
 
     /// y = x / rms(x) * (weight + offset); `inverseRMS` f32 [rows] is kept for the backward.
-    func rmsNorm(_ x: Tensor, weight: Tensor, offset: Float, epsilon: Float, into y: Tensor, inverseRMS: Tensor)
+    func rmsNorm(
+        _ x: Tensor, weight: Tensor, offset: Float, epsilon: Float, into y: Tensor, inverseRMS: Tensor)
     func rmsNormBackward(
         _ x: Tensor, weight: Tensor, offset: Float, inverseRMS: Tensor, outputGradient: Tensor,
         into inputGradient: Tensor, accumulates: Bool)
@@ -186,10 +189,12 @@ package protocol Backend: AnyObject {
     /// Losses (f32 [rows], 0 where the label is negative) of softmax(logits) against labels, and, when `gradient` is
     /// given, gradientScale * dloss/dlogits. `gradient` may share the logits' memory when both are f32.
     func crossEntropy(
-        logits: Tensor, labels: Tensor, softcap: Float, gradientScale: Float, losses: Tensor, gradient: Tensor?)
+        logits: Tensor, labels: Tensor, softcap: Float, gradientScale: Float, losses: Tensor,
+        gradient: Tensor?)
 
     func adamW(
-        parameter: Tensor, gradient: Tensor, firstMoment: Tensor, secondMoment: Tensor, settings: AdamWSettings)
+        parameter: Tensor, gradient: Tensor, firstMoment: Tensor, secondMoment: Tensor,
+        settings: AdamWSettings)
     /// In double precision and a fixed order; not finite when an element is not.
     func sumOfSquares(_ x: Tensor) -> Double
 }

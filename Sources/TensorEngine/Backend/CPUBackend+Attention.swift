@@ -6,42 +6,75 @@ extension CPUBackend {
     package func attention(
         _ shape: AttentionShape, q: Tensor, k: Tensor, v: Tensor, into output: Tensor, logSumExp: Tensor?
     ) {
-        check(shape, q: q, k: k, v: v, output: output)
-        var raw = kernelShape(shape)
+        check(shape, q: q, k: k, v: v, output: output, logSumExp: logSumExp)
+        var raw = kernelShape(shape, queryRows: q.rowCount, keyRows: k.rowCount)
         sl_attention(
-            &raw, q.matrix, k.matrix, v.matrix, output.matrix, logSumExp?.pointer(to: Float.self))
+            &raw, q.matrix, k.matrix, v.matrix, output.matrix, logSumExp?.floats("attention, log-sum-exp"))
     }
 
     package func attentionBackward(
         _ shape: AttentionShape, q: Tensor, k: Tensor, v: Tensor, output: Tensor, logSumExp: Tensor,
         outputGradient: Tensor, dq: Tensor, dk: Tensor, dv: Tensor
     ) {
-        check(shape, q: q, k: k, v: v, output: output)
+        check(shape, q: q, k: k, v: v, output: output, logSumExp: logSumExp)
         requireSameShape("attentionBackward", q, output, outputGradient, dq)
         requireSameShape("attentionBackward", k, v, dk, dv)
-        var raw = kernelShape(shape)
+        var raw = kernelShape(shape, queryRows: q.rowCount, keyRows: k.rowCount)
+        precondition(
+            raw.key_starts[0] == 0 && Int(raw.key_starts[shape.sequenceCount]) == k.rowCount,
+            "attentionBackward: sequences do not cover \(k.rowCount) keys, so some would get no gradient")
         let delta = makeTensor(rowCount: q.rowCount, width: shape.headCount, type: .float32)
         sl_attention_backward(
-            &raw, q.matrix, k.matrix, v.matrix, output.matrix, logSumExp.pointer(to: Float.self),
-            outputGradient.matrix, delta.pointer(to: Float.self), dq.matrix, dk.matrix, dv.matrix)
+            &raw, q.matrix, k.matrix, v.matrix, output.matrix, logSumExp.floats("attentionBackward"),
+            outputGradient.matrix, delta.floats("attentionBackward"), dq.matrix, dk.matrix, dv.matrix)
     }
 
-    private func check(_ shape: AttentionShape, q: Tensor, k: Tensor, v: Tensor, output: Tensor) {
+    private func check(
+        _ shape: AttentionShape, q: Tensor, k: Tensor, v: Tensor, output: Tensor, logSumExp: Tensor?
+    ) {
+        requireSameShape("attention, q and output", q, output)
+        requireSameShape("attention, k and v", k, v)
         precondition(
-            q.width == shape.headCount * shape.headWidth && k.width == shape.keyValueHeadCount * shape.headWidth
-                && k.width == v.width && k.rowCount == v.rowCount && output.width == q.width
-                && output.rowCount == q.rowCount && shape.headCount % shape.keyValueHeadCount == 0
-                && shape.queryPositions.count == q.rowCount && shape.queryStarts.count == shape.sequenceCount + 1
-                && shape.keyStarts.count == shape.sequenceCount + 1,
-            "attention: q \(q.shapeDescription), k \(k.shapeDescription), v \(v.shapeDescription), "
+            shape.headWidth > 0 && shape.headCount > 0 && shape.keyValueHeadCount > 0
+                && shape.headCount % shape.keyValueHeadCount == 0
+                && q.width == shape.headCount * shape.headWidth
+                && k.width == shape.keyValueHeadCount * shape.headWidth
+                && (logSumExp?.count ?? q.rowCount * shape.headCount) == q.rowCount * shape.headCount,
+            "attention: q \(q.shapeDescription), k \(k.shapeDescription), "
                 + "\(shape.headCount) and \(shape.keyValueHeadCount) heads of \(shape.headWidth)")
+        precondition(
+            shape.queryPositions.count == q.rowCount && shape.queryStarts.count == shape.sequenceCount + 1
+                && shape.keyStarts.count == shape.sequenceCount + 1,
+            "attention: \(shape.sequenceCount) sequences, \(shape.queryPositions.count) positions for "
+                + "\(q.rowCount) queries")
     }
 
-    private func kernelShape(_ shape: AttentionShape) -> sl_attention_shape {
-        sl_attention_shape(
-            sequences: Int64(shape.sequenceCount), query_starts: shape.queryStarts.pointer(to: Int32.self),
-            key_starts: shape.keyStarts.pointer(to: Int32.self),
-            query_positions: shape.queryPositions.pointer(to: Int32.self), heads: Int64(shape.headCount),
+    /// Checks that sequences tile the rows and that every query's keys exist: the kernels follow these blindly.
+    private func kernelShape(_ shape: AttentionShape, queryRows: Int, keyRows: Int) -> sl_attention_shape {
+        let queryStarts = shape.queryStarts.indices("attention, query starts", below: queryRows + 1)
+        let keyStarts = shape.keyStarts.indices("attention, key starts", below: keyRows + 1)
+        let positions = shape.queryPositions.indices("attention, positions", below: keyRows)
+        for sequence in 0..<shape.sequenceCount {
+            let queries = (queryStarts[sequence], queryStarts[sequence + 1])
+            let keys = (keyStarts[sequence], keyStarts[sequence + 1])
+            precondition(
+                queries.0 <= queries.1 && keys.0 <= keys.1,
+                "attention: sequence \(sequence) has queries \(queries) and keys \(keys)")
+            var earlier: Int32 = 0
+            for query in Int(queries.0)..<Int(queries.1) {
+                precondition(
+                    positions[query] >= earlier && positions[query] < keys.1 - keys.0,
+                    "attention: query \(query) of sequence \(sequence) at position \(positions[query]) "
+                        + "after \(earlier), \(keys.1 - keys.0) keys")
+                earlier = positions[query]
+            }
+        }
+        precondition(
+            Int(queryStarts[0]) == 0 && Int(queryStarts[shape.sequenceCount]) == queryRows,
+            "attention: sequences do not cover \(queryRows) queries")
+        return sl_attention_shape(
+            sequences: Int64(shape.sequenceCount), query_starts: queryStarts, key_starts: keyStarts,
+            query_positions: positions, heads: Int64(shape.headCount),
             key_value_heads: Int64(shape.keyValueHeadCount), head_width: Int64(shape.headWidth),
             scale: shape.scale, softcap: shape.softcap, window: Int64(shape.window))
     }

@@ -11,8 +11,8 @@ extension CPUBackend {
                 && inverseRMS.count == x.rowCount,
             "rmsNorm: x \(x.shapeDescription), weight \(weight.shapeDescription), y \(y.shapeDescription)")
         sl_rms_norm(
-            Int64(x.rowCount), Int64(x.width), x.matrix, weight.pointer(to: Float.self), offset, epsilon, y.matrix,
-            inverseRMS.pointer(to: Float.self))
+            Int64(x.rowCount), Int64(x.width), x.matrix, weight.floats("rmsNorm, weight"), offset,
+            epsilon, y.matrix, inverseRMS.floats("rmsNorm, inverse RMS"))
     }
 
     package func rmsNormBackward(
@@ -20,9 +20,14 @@ extension CPUBackend {
         into inputGradient: Tensor, accumulates: Bool
     ) {
         requireSameShape("rmsNormBackward", x, outputGradient, inputGradient)
+        precondition(
+            weight.count == x.width && inverseRMS.count == x.rowCount,
+            "rmsNormBackward: x \(x.shapeDescription), weight \(weight.shapeDescription), "
+                + "\(inverseRMS.count) inverse RMS")
         sl_rms_norm_backward(
-            Int64(x.rowCount), Int64(x.width), x.matrix, weight.pointer(to: Float.self), offset,
-            inverseRMS.pointer(to: Float.self), outputGradient.matrix, inputGradient.matrix, accumulates)
+            Int64(x.rowCount), Int64(x.width), x.matrix, weight.floats("rmsNormBackward, weight"), offset,
+            inverseRMS.floats("rmsNormBackward, inverse RMS"), outputGradient.matrix, inputGradient.matrix,
+            accumulates)
     }
 
     package func rotate(
@@ -30,20 +35,23 @@ extension CPUBackend {
         direction: Float
     ) {
         precondition(
-            x.width % headWidth == 0 && rotaryWidth <= headWidth && rotaryWidth % 2 == 0
-                && positions.count == x.rowCount && cosines.width == rotaryWidth / 2
-                && sines.width == rotaryWidth / 2,
-            "rotate: \(x.shapeDescription), heads of \(headWidth), \(positions.count) positions")
+            headWidth > 0 && x.width % headWidth == 0 && (0...headWidth).contains(rotaryWidth)
+                && rotaryWidth % 2 == 0 && positions.count == x.rowCount && cosines.width == rotaryWidth / 2
+                && sines.width == cosines.width && sines.rowCount == cosines.rowCount,
+            "rotate: \(x.shapeDescription), heads of \(headWidth), \(positions.count) positions, "
+                + "table \(cosines.shapeDescription) for width \(rotaryWidth)")
         sl_rotary(
             Int64(x.rowCount), Int64(x.width / headWidth), Int64(headWidth), Int64(rotaryWidth), x.matrix,
-            positions.pointer(to: Int32.self), cosines.pointer(to: Float.self), sines.pointer(to: Float.self),
-            direction)
+            positions.indices("rotate, positions", below: cosines.rowCount),
+            cosines.floats("rotate, cosines"),
+            sines.floats("rotate, sines"), direction)
     }
 
     package func gate(_ activation: GateActivation, gate: Tensor, up: Tensor, into output: Tensor) {
         requireSameShape("gate", gate, up, output)
         sl_gated(
-            Int64(gate.rowCount), Int64(gate.width), Self.kernelActivation(activation), gate.matrix, up.matrix,
+            Int64(gate.rowCount), Int64(gate.width), Self.kernelActivation(activation), gate.matrix,
+            up.matrix,
             output.matrix)
     }
 
@@ -53,7 +61,8 @@ extension CPUBackend {
     ) {
         requireSameShape("gateBackward", gate, up, outputGradient, gateGradient, upGradient)
         sl_gated_backward(
-            Int64(gate.rowCount), Int64(gate.width), Self.kernelActivation(activation), gate.matrix, up.matrix,
+            Int64(gate.rowCount), Int64(gate.width), Self.kernelActivation(activation), gate.matrix,
+            up.matrix,
             outputGradient.matrix, gateGradient.matrix, upGradient.matrix)
     }
 
@@ -69,8 +78,8 @@ extension CPUBackend {
             indices.count == output.rowCount && table.width == output.width,
             "gatherRows: \(indices.count) rows of \(table.shapeDescription) into \(output.shapeDescription)")
         sl_gather_rows(
-            Int64(output.rowCount), Int64(output.width), table.matrix, indices.pointer(to: Int32.self), scale,
-            output.matrix)
+            Int64(output.rowCount), Int64(output.width), table.matrix,
+            indices.indices("gatherRows", below: table.rowCount), scale, output.matrix)
     }
 
     package func scatterRows(_ rows: Tensor, indices: Tensor, into output: Tensor, accumulates: Bool) {
@@ -78,8 +87,8 @@ extension CPUBackend {
             indices.count == rows.rowCount && rows.width == output.width,
             "scatterRows: \(rows.shapeDescription) into \(output.shapeDescription)")
         sl_scatter_rows(
-            Int64(rows.rowCount), Int64(rows.width), rows.matrix, indices.pointer(to: Int32.self), output.matrix,
-            accumulates)
+            Int64(rows.rowCount), Int64(rows.width), rows.matrix,
+            indices.indices("scatterRows", below: output.rowCount), output.matrix, accumulates)
     }
 
     package func add(_ a: Tensor, _ b: Tensor, into output: Tensor) {
@@ -102,14 +111,17 @@ extension CPUBackend {
     }
 
     package func crossEntropy(
-        logits: Tensor, labels: Tensor, softcap: Float, gradientScale: Float, losses: Tensor, gradient: Tensor?
+        logits: Tensor, labels: Tensor, softcap: Float, gradientScale: Float, losses: Tensor,
+        gradient: Tensor?
     ) {
         precondition(
-            labels.count == logits.rowCount && losses.count == logits.rowCount && losses.type == .float32,
-            "crossEntropy: \(logits.shapeDescription), \(labels.count) labels")
+            labels.count == logits.rowCount && losses.count == logits.rowCount,
+            "crossEntropy: \(logits.shapeDescription), \(labels.count) labels, \(losses.count) losses")
+        if let gradient { requireSameShape("crossEntropy", logits, gradient) }
         sl_softmax_cross_entropy(
-            Int64(logits.rowCount), Int64(logits.width), logits.matrix, labels.pointer(to: Int32.self), softcap,
-            gradientScale, losses.pointer(to: Float.self), nil,
+            Int64(logits.rowCount), Int64(logits.width), logits.matrix,
+            labels.indices("crossEntropy, labels", from: .min, below: logits.width), softcap, gradientScale,
+            losses.floats("crossEntropy, losses"), nil,
             gradient?.matrix ?? sl_matrix(data: nil, type: SL_F32, stride: 0))
     }
 

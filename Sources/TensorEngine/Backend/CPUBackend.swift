@@ -26,7 +26,8 @@ package final class CPUBackend: Backend {
     }
 
     package func upload(_ values: [Float], rowCount: Int, width: Int, type: ElementType) -> Tensor {
-        precondition(values.count == rowCount * width, "upload: \(values.count) values for [\(rowCount), \(width)]")
+        precondition(
+            values.count == rowCount * width, "upload: \(values.count) values for [\(rowCount), \(width)]")
         let result = Tensor(rowCount: rowCount, width: width, type: type)
         values.withUnsafeBytes { bytes in
             guard let base = bytes.baseAddress else { return }
@@ -57,34 +58,41 @@ package final class CPUBackend: Backend {
     }
 
     package func downloadIndices(_ tensor: Tensor) -> [Int32] {
-        precondition(tensor.type == .int32 && tensor.isContiguous, "downloadIndices: \(tensor.shapeDescription)")
-        return Array(UnsafeBufferPointer(start: tensor.pointer(to: Int32.self), count: tensor.count))
+        precondition(
+            tensor.type == .int32 && tensor.isContiguous, "downloadIndices: \(tensor.shapeDescription)")
+        return Array(
+            UnsafeBufferPointer(
+                start: tensor.address.assumingMemoryBound(to: Int32.self), count: tensor.count))
     }
 
     package func multiply(_ products: [MatrixProduct], into output: MatrixOutput) {
-        guard let first = products.first else { preconditionFailure("multiply: no products") }
-        let rows = first.left.outerCount
-        let columns = first.right.outerCount
+        precondition((1...4).contains(products.count), "multiply: 1 to 4 terms, got \(products.count)")
+        let rows = products[0].left.outerCount
+        let columns = products[0].right.outerCount
         for product in products {
             precondition(
                 product.left.outerCount == rows && product.right.outerCount == columns,
-                "multiply: terms differ in shape")
+                "multiply: a term [\(product.left.outerCount), \(product.right.outerCount)] "
+                    + "beside one [\(rows), \(columns)]")
         }
-        precondition(products.count <= 4, "multiply: at most 4 terms, got \(products.count)")
         let target = output.tensor
         precondition(
-            output.rows.map { $0.count == rows } ?? (target.rowCount == rows)
-                && output.columns.map { $0.count == columns } ?? (target.width == columns),
-            "multiply: [\(rows), \(columns)] into \(target.shapeDescription)")
-        precondition(
-            output.bias.map { $0.count == columns && $0.type == .float32 } ?? true, "multiply: bias shape")
+            (output.rows?.count ?? target.rowCount) == rows
+                && (output.columns?.count ?? target.width) == columns
+                && (output.bias?.count ?? columns) == columns,
+            "multiply: [\(rows), \(columns)] into \(target.shapeDescription), "
+                + "bias \(output.bias?.shapeDescription ?? "none")")
         var result = sl_output()
         result.data = target.address
         result.type = target.type.kernelType
         result.stride = Int64(target.rowStride)
-        result.row_index = output.rows.map { UnsafePointer($0.pointer(to: Int32.self)) }
-        result.column_index = output.columns.map { UnsafePointer($0.pointer(to: Int32.self)) }
-        result.bias = output.bias.map { UnsafePointer($0.pointer(to: Float.self)) }
+        result.row_index = output.rows.map {
+            UnsafePointer($0.indices("multiply, output rows", below: target.rowCount))
+        }
+        result.column_index = output.columns.map {
+            UnsafePointer($0.indices("multiply, output columns", below: target.width))
+        }
+        result.bias = output.bias.map { UnsafePointer($0.floats("multiply, bias")) }
         result.accumulate = output.accumulates
         withUnsafeTemporaryAllocation(of: sl_product.self, capacity: products.count) { terms in
             for (index, product) in products.enumerated() {
@@ -98,22 +106,28 @@ package final class CPUBackend: Backend {
     }
 
     private static func operand(_ operand: MatrixOperand) -> sl_operand {
-        let rows = operand.rowSelection.map { UnsafePointer($0.pointer(to: Int32.self)) }
-        let columns = operand.columnSelection.map { UnsafePointer($0.pointer(to: Int32.self)) }
-        let stride = Int64(operand.tensor.rowStride)
+        let tensor = operand.tensor
+        let rows = operand.rowSelection.map {
+            UnsafePointer($0.indices("multiply, selected rows", below: tensor.rowCount))
+        }
+        let columns = operand.columnSelection.map {
+            UnsafePointer($0.indices("multiply, selected columns", below: tensor.width))
+        }
+        let stride = Int64(tensor.rowStride)
         return sl_operand(
-            data: UnsafeRawPointer(operand.tensor.address), type: operand.tensor.type.kernelType,
+            data: UnsafeRawPointer(tensor.address), type: tensor.type.kernelType,
             outer_stride: operand.isTransposed ? 1 : stride, depth_stride: operand.isTransposed ? stride : 1,
             outer_index: operand.isTransposed ? columns : rows,
             depth_index: operand.isTransposed ? rows : columns)
     }
 
     package func adamW(
-        parameter: Tensor, gradient: Tensor, firstMoment: Tensor, secondMoment: Tensor, settings: AdamWSettings
+        parameter: Tensor, gradient: Tensor, firstMoment: Tensor, secondMoment: Tensor,
+        settings: AdamWSettings
     ) {
         for tensor in [parameter, gradient, firstMoment, secondMoment] {
             precondition(
-                tensor.type == .float32 && tensor.isContiguous && tensor.count == parameter.count,
+                tensor.count == parameter.count,
                 "adamW: \(tensor.shapeDescription) for a parameter \(parameter.shapeDescription)")
         }
         precondition(settings.step >= 1, "adamW: step \(settings.step)")
@@ -124,8 +138,8 @@ package final class CPUBackend: Backend {
             bias_correction2: Self.biasCorrection(settings.beta2, settings.step),
             gradient_scale: settings.gradientScale)
         sl_adamw(
-            Int64(parameter.count), parameter.pointer(to: Float.self), gradient.pointer(to: Float.self),
-            firstMoment.pointer(to: Float.self), secondMoment.pointer(to: Float.self), &raw)
+            Int64(parameter.count), parameter.floats("adamW"), gradient.floats("adamW"),
+            firstMoment.floats("adamW"), secondMoment.floats("adamW"), &raw)
     }
 
     /// 1 - beta^step, in double: in f32 the power loses its digits as the step grows.
@@ -142,7 +156,6 @@ package final class CPUBackend: Backend {
     }
 
     package func sumOfSquares(_ x: Tensor) -> Double {
-        precondition(x.type == .float32 && x.isContiguous, "sumOfSquares: \(x.shapeDescription)")
-        return sl_sum_of_squares(Int64(x.count), x.pointer(to: Float.self))
+        sl_sum_of_squares(Int64(x.count), x.floats("sumOfSquares"))
     }
 }

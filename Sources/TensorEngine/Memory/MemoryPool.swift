@@ -30,7 +30,10 @@ package final class MemoryPool: Sendable {
 
     private let heap = Mutex(Heap())
 
-    private init() {}
+    /// A pool of its own, for tests; tensors use `shared`.
+    package init() {}
+
+    deinit { heap.withLock { $0.releaseRange() } }
 
     package var statistics: Statistics { heap.withLock { $0.statistics } }
 
@@ -39,7 +42,7 @@ package final class MemoryPool: Sendable {
     }
 
     /// A block of at least `byteCount` bytes, uninitialised.
-    func allocate(byteCount: Int) -> UnsafeMutableRawPointer {
+    package func allocate(byteCount: Int) -> UnsafeMutableRawPointer {
         precondition(byteCount >= 0, "MemoryPool.allocate: negative size \(byteCount)")
         let address = heap.withLock { $0.allocate(byteCount: max(byteCount, 1)) }
         guard let address, let pointer = UnsafeMutableRawPointer(bitPattern: address) else {
@@ -48,7 +51,7 @@ package final class MemoryPool: Sendable {
         return pointer
     }
 
-    func free(_ pointer: UnsafeMutableRawPointer) {
+    package func free(_ pointer: UnsafeMutableRawPointer) {
         heap.withLock { $0.free(address: UInt(bitPattern: pointer)) }
     }
 }
@@ -86,9 +89,10 @@ private struct Heap {
     }
 
     mutating func allocate(byteCount: Int) -> UInt? {
-        guard byteCount <= Int.max - Self.alignment else { return nil }
-        let size = (byteCount + Self.alignment - 1) / Self.alignment * Self.alignment
         if rangeStart == 0 && !reserveRange() { return nil }
+        // Also keeps the roundings below and in `extend` from overflowing.
+        guard byteCount <= rangeSize else { return nil }
+        let size = (byteCount + Self.alignment - 1) / Self.alignment * Self.alignment
         guard let number = takeFreeBlock(size: size) ?? extend(size: size) else { return nil }
         split(number, keeping: size)
         blocks[number].isFree = false
@@ -134,6 +138,10 @@ private struct Heap {
             wanted /= 2
         }
         return false
+    }
+
+    mutating func releaseRange() {
+        if let start = UnsafeMutableRawPointer(bitPattern: rangeStart) { munmap(start, rangeSize) }
     }
 
     private mutating func takeFreeBlock(size: Int) -> Int? {

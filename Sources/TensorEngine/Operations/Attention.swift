@@ -2,24 +2,30 @@
 
 extension Tape {
     /// q [Tq, H*K], k and v [Tk, KV*K] -> [Tq, H*K].
-    package func attention(_ q: Variable, _ k: Variable, _ v: Variable, shape: AttentionShape) -> Variable {
-        let output = backend.makeTensor(rowCount: q.value.rowCount, width: q.value.width, type: q.value.type)
-        guard records(q, k, v) else {
-            backend.attention(shape, q: q.value, k: k.value, v: v.value, into: output, logSumExp: nil)
+    ///
+    /// Keeps q, k, v, the output and one float for each row and head.
+    package func attention(
+        _ query: Variable, _ key: Variable, _ value: Variable, shape: AttentionShape
+    ) -> Variable {
+        let (q, k, v) = (query.value, key.value, value.value)
+        let output = backend.makeTensor(rowCount: q.rowCount, width: q.width, type: q.type)
+        guard records(query, key, value) else {
+            backend.attention(shape, q: q, k: k, v: v, into: output, logSumExp: nil)
             return constant(output)
         }
-        let logSumExp = backend.makeTensor(rowCount: q.value.rowCount, width: shape.headCount, type: .float32)
-        backend.attention(shape, q: q.value, k: k.value, v: v.value, into: output, logSumExp: logSumExp)
+        let logSumExp = backend.makeTensor(rowCount: q.rowCount, width: shape.headCount, type: .float32)
+        backend.attention(shape, q: q, k: k, v: v, into: output, logSumExp: logSumExp)
+        let (querySlot, keySlot, valueSlot) = (query.gradientSlot, key.gradientSlot, value.gradientSlot)
         return record(output) { [backend] gradient in
-            let dq = backend.makeTensor(rowCount: q.value.rowCount, width: q.value.width, type: gradient.type)
-            let dk = backend.makeTensor(rowCount: k.value.rowCount, width: k.value.width, type: gradient.type)
-            let dv = backend.makeTensor(rowCount: v.value.rowCount, width: v.value.width, type: gradient.type)
+            let dq = backend.makeTensor(rowCount: q.rowCount, width: q.width, type: q.type)
+            let dk = backend.makeTensor(rowCount: k.rowCount, width: k.width, type: k.type)
+            let dv = backend.makeTensor(rowCount: v.rowCount, width: v.width, type: v.type)
             backend.attentionBackward(
-                shape, q: q.value, k: k.value, v: v.value, output: output, logSumExp: logSumExp,
-                outputGradient: gradient, dq: dq, dk: dk, dv: dv)
-            q.contribute(dq, on: backend)
-            k.contribute(dk, on: backend)
-            v.contribute(dv, on: backend)
+                shape, q: q, k: k, v: v, output: output, logSumExp: logSumExp, outputGradient: gradient,
+                dq: dq, dk: dk, dv: dv)
+            querySlot?.contribute(dq, on: backend)
+            keySlot?.contribute(dk, on: backend)
+            valueSlot?.contribute(dv, on: backend)
         }
     }
 }

@@ -11,9 +11,6 @@ package struct LossResult {
 }
 
 extension Tape {
-    /// Bytes that one chunk of logits may take. Fewer, larger chunks pack the head's weight less often.
-    private static let chunkBytes = 96 << 20
-
     /// Softmax cross-entropy of hidden [T, D] through a head [V, D] against labels (int32 [T], negative = unlabelled).
     ///
     /// The gradient of the chunk is made while its logits are at hand, so the head is multiplied twice rather than
@@ -21,40 +18,45 @@ extension Tape {
     /// - Parameters:
     ///   - softcap: > 0 caps logits by softcap * tanh(logit / softcap).
     ///   - gradientScale: d(objective)/d(loss sum), e.g. 1 / labelled tokens of the whole step.
+    ///   - logitBytes: what one chunk of logits may take. Fewer, larger chunks pack the head's weight less often.
     package func crossEntropy(
-        _ hidden: Variable, head: FrozenWeight, labels: Tensor, softcap: Float = 0, gradientScale: Float
+        _ hidden: Variable, head: FrozenWeight, labels: Tensor, softcap: Float = 0, gradientScale: Float,
+        logitBytes: Int = 96 << 20
     ) -> LossResult {
-        let rows = hidden.value.rowCount
+        let input = hidden.value
         let vocabulary = head.outputWidth
-        let recordsGradient = records(hidden)
+        precondition(
+            input.width == head.inputWidth && labels.count == input.rowCount && vocabulary > 0,
+            "crossEntropy: hidden \(input.shapeDescription), head \(head.inputWidth) -> \(vocabulary), "
+                + "\(labels.count) labels")
+        let slot = isRecording ? hidden.gradientSlot : nil
         let gradient =
-            recordsGradient
-            ? backend.makeTensor(rowCount: rows, width: hidden.value.width, type: hidden.value.type) : nil
-        let chunk = max(1, min(rows, Self.chunkBytes / (4 * vocabulary)))
-        let losses = backend.makeTensor(rowCount: 1, width: rows, type: .float32)
-        let logits = backend.makeTensor(rowCount: chunk, width: vocabulary, type: .float32)
-        var start = 0
-        while start < rows {
-            let end = min(start + chunk, rows)
-            let part = logits.rows(0..<(end - start))
+            slot == nil
+            ? nil : backend.makeTensor(rowCount: input.rowCount, width: input.width, type: input.type)
+        let losses = backend.makeTensor(rowCount: 1, width: input.rowCount, type: .float32)
+        let rowsAtOnce = max(1, min(input.rowCount, logitBytes / (4 * vocabulary)))
+        let logits = backend.makeTensor(rowCount: rowsAtOnce, width: vocabulary, type: .float32)
+        for start in stride(from: 0, to: input.rowCount, by: rowsAtOnce) {
+            let range = start..<min(start + rowsAtOnce, input.rowCount)
+            let part = logits.rows(0..<range.count)
             backend.multiply(
-                [MatrixProduct(MatrixOperand(hidden.value.rows(start..<end)), head.forwardOperand)],
+                [MatrixProduct(MatrixOperand(input.rows(range)), head.forwardOperand)],
                 into: MatrixOutput(part))
             backend.crossEntropy(
-                logits: part, labels: labels.columns(start..<end), softcap: softcap, gradientScale: gradientScale,
-                losses: losses.columns(start..<end), gradient: recordsGradient ? part : nil)
+                logits: part, labels: labels.columns(range), softcap: softcap, gradientScale: gradientScale,
+                losses: losses.columns(range), gradient: gradient == nil ? nil : part)
             if let gradient {
                 backend.multiply(
                     [MatrixProduct(MatrixOperand(part), head.backwardOperand)],
-                    into: MatrixOutput(gradient.rows(start..<end)))
+                    into: MatrixOutput(gradient.rows(range)))
             }
-            start = end
         }
-        if let gradient {
-            recordSource { [backend] in hidden.contribute(gradient, on: backend) }
+        if let slot, let gradient {
+            recordSource { [backend] in slot.contribute(gradient, on: backend) }
         }
         let rowLosses = backend.download(losses)
         let labelled = backend.downloadIndices(labels).reduce(0) { $0 + ($1 >= 0 ? 1 : 0) }
-        return LossResult(sum: rowLosses.reduce(0) { $0 + Double($1) }, count: labelled, rowLosses: rowLosses)
+        return LossResult(
+            sum: rowLosses.reduce(0) { $0 + Double($1) }, count: labelled, rowLosses: rowLosses)
     }
 }

@@ -3,25 +3,30 @@
 extension Tape {
     /// The residual sum a + b [T, D]. Both sides receive the same gradient tensor; whoever adds to it first copies.
     package func add(_ a: Variable, _ b: Variable) -> Variable {
-        let output = backend.makeTensor(rowCount: a.value.rowCount, width: a.value.width, type: a.value.type)
+        precondition(
+            a.value.type == b.value.type, "add: \(a.value.shapeDescription) and \(b.value.shapeDescription)")
+        let output = backend.makeTensor(
+            rowCount: a.value.rowCount, width: a.value.width, type: a.value.type)
         backend.add(a.value, b.value, into: output)
         guard records(a, b) else { return constant(output) }
+        let (aSlot, bSlot) = (a.gradientSlot, b.gradientSlot)
         return record(output) { [backend] gradient in
-            a.contribute(gradient, on: backend)
-            b.contribute(gradient, on: backend)
+            aSlot?.contribute(gradient, on: backend)
+            bSlot?.contribute(gradient, on: backend)
         }
     }
 
     /// scale * x.
     package func scale(_ x: Variable, by factor: Float) -> Variable {
-        let output = backend.makeTensor(rowCount: x.value.rowCount, width: x.value.width, type: x.value.type)
+        let output = backend.makeTensor(
+            rowCount: x.value.rowCount, width: x.value.width, type: x.value.type)
         backend.copy(x.value, scale: factor, into: output)
-        guard records(x) else { return constant(output) }
+        guard isRecording, let slot = x.gradientSlot else { return constant(output) }
         return record(output) { [backend] gradient in
             let scaled = backend.makeTensor(
                 rowCount: gradient.rowCount, width: gradient.width, type: gradient.type)
             backend.copy(gradient, scale: factor, into: scaled)
-            x.contribute(scaled, on: backend)
+            slot.contribute(scaled, on: backend)
         }
     }
 
@@ -29,16 +34,18 @@ extension Tape {
     package func selectRows(_ x: Variable, _ indices: Tensor) -> Variable {
         let output = backend.makeTensor(rowCount: indices.count, width: x.value.width, type: x.value.type)
         backend.gatherRows(of: x.value, indices: indices, scale: 1, into: output)
-        guard records(x) else { return constant(output) }
+        guard isRecording, let slot = x.gradientSlot else { return constant(output) }
         return record(output) { [backend] gradient in
-            let (target, accumulates) = x.gradientTarget(on: backend)
+            let (target, accumulates) = slot.target(on: backend)
             if !accumulates { backend.fill(target, with: 0) }
-            backend.scatterRows(gradient, indices: indices, into: target, accumulates: true)
+            backend.scatterRows(gradient, indices: indices, into: target, accumulates: accumulates)
         }
     }
 
     /// Rows of a frozen embedding table, scaled: tokens int32 [T] -> [T, D] in `type`.
-    package func embedding(_ tokens: Tensor, table: Tensor, scale: Float = 1, type: ElementType) -> Variable {
+    package func embedding(
+        _ tokens: Tensor, table: Tensor, scale: Float = 1, type: ElementType
+    ) -> Variable {
         let output = backend.makeTensor(rowCount: tokens.count, width: table.width, type: type)
         backend.gatherRows(of: table, indices: tokens, scale: scale, into: output)
         return constant(output)

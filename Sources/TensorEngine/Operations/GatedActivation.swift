@@ -3,18 +3,25 @@
 extension Tape {
     /// activation(gate) * up, elementwise [T, F]. Keeps gate and up; the result is recomputable and not kept here.
     package func gated(_ gate: Variable, _ up: Variable, activation: GateActivation) -> Variable {
+        let (gateValue, upValue) = (gate.value, up.value)
+        precondition(
+            gateValue.type == upValue.type,
+            "gated: gate \(gateValue.shapeDescription), up \(upValue.shapeDescription)")
         let output = backend.makeTensor(
-            rowCount: gate.value.rowCount, width: gate.value.width, type: gate.value.type)
-        backend.gate(activation, gate: gate.value, up: up.value, into: output)
+            rowCount: gateValue.rowCount, width: gateValue.width, type: gateValue.type)
+        backend.gate(activation, gate: gateValue, up: upValue, into: output)
         guard records(gate, up) else { return constant(output) }
+        let (gateSlot, upSlot) = (gate.gradientSlot, up.gradientSlot)
         return record(output) { [backend] gradient in
-            let dGate = backend.makeTensor(rowCount: gradient.rowCount, width: gradient.width, type: gradient.type)
-            let dUp = backend.makeTensor(rowCount: gradient.rowCount, width: gradient.width, type: gradient.type)
+            let gateGradient = backend.makeTensor(
+                rowCount: gradient.rowCount, width: gradient.width, type: gradient.type)
+            // One of the two takes the incoming gradient's place: [T, F] is the largest tensor of a block.
+            gradient.makeStorageUnique(on: backend)
             backend.gateBackward(
-                activation, gate: gate.value, up: up.value, outputGradient: gradient, gateGradient: dGate,
-                upGradient: dUp)
-            gate.contribute(dGate, on: backend)
-            up.contribute(dUp, on: backend)
+                activation, gate: gateValue, up: upValue, outputGradient: gradient,
+                gateGradient: gateGradient, upGradient: gradient)
+            gateSlot?.contribute(gateGradient, on: backend)
+            upSlot?.contribute(gradient, on: backend)
         }
     }
 }

@@ -1,7 +1,7 @@
 // Root-mean-square normalisation (arXiv 1910.07467) with a frozen weight.
 
 extension Tape {
-    /// y = x / rms(x) * (weight + offset), in `outputType` (x's own when nil).
+    /// y = x / rms(x) * (weight + offset), rms over all columns, in x's type.
     ///
     /// Keeps x and one float per row; the normalised value is not kept for the backward pass.
     /// - Parameters:
@@ -13,9 +13,9 @@ extension Tape {
         let inverseRMS = backend.makeTensor(rowCount: 1, width: input.rowCount, type: .float32)
         backend.rmsNorm(
             input, weight: weight, offset: offset, epsilon: epsilon, into: output, inverseRMS: inverseRMS)
-        guard records(x) else { return constant(output) }
+        guard isRecording, let slot = x.gradientSlot else { return constant(output) }
         return record(output) { [backend] gradient in
-            let (target, accumulates) = x.gradientTarget(on: backend)
+            let (target, accumulates) = slot.target(on: backend)
             backend.rmsNormBackward(
                 input, weight: weight, offset: offset, inverseRMS: inverseRMS, outputGradient: gradient,
                 into: target, accumulates: accumulates)

@@ -25,18 +25,13 @@ extension Tape {
         backend.rotate(
             x.value, headWidth: headWidth, rotaryWidth: table.rotaryWidth, positions: positions,
             cosines: table.cosines, sines: table.sines, direction: 1)
-        guard records(x) else { return constant(x.value) }
-        return recordOwning(x.value) { [backend] gradient in
-            if !gradient.isStorageUnique() {
-                let copy = backend.makeTensor(
-                    rowCount: gradient.rowCount, width: gradient.width, type: gradient.type)
-                backend.copy(gradient, scale: 1, into: copy)
-                gradient = copy
-            }
+        guard isRecording, let slot = x.gradientSlot else { return constant(x.value) }
+        return record(x.value) { [backend] gradient in
+            gradient.makeStorageUnique(on: backend)
             backend.rotate(
                 gradient, headWidth: headWidth, rotaryWidth: table.rotaryWidth, positions: positions,
                 cosines: table.cosines, sines: table.sines, direction: -1)
-            x.contribute(gradient, on: backend)
+            slot.contribute(gradient, on: backend)
         }
     }
 }

@@ -16,9 +16,12 @@ package final class Tape {
         self.isRecording = isRecording
     }
 
+    /// How many pullbacks wait for the backward pass.
+    package var recordedCount: Int { pullbacks.count }
+
     /// Whether an operation with these inputs has to keep anything for the backward pass.
-    package func records(_ inputs: Variable?...) -> Bool {
-        isRecording && inputs.contains { $0?.needsGradient == true }
+    package func records(_ inputs: Variable...) -> Bool {
+        isRecording && inputs.contains { $0.needsGradient }
     }
 
     /// A result that nothing trainable lies beneath, or that is not being recorded.
@@ -26,19 +29,18 @@ package final class Tape {
 
     /// A recorded result. The pullback receives the result's gradient and contributes to the inputs'; it is skipped
     /// when no gradient arrived.
-    package func record(_ value: Tensor, pullback: @escaping (_ outputGradient: Tensor) -> Void) -> Variable {
-        recordOwning(value) { pullback($0) }
-    }
-
-    /// Like `record`, for a pullback that turns the gradient into the input's in its own memory when nobody else
-    /// holds it.
-    package func recordOwning(_ value: Tensor, pullback: @escaping (inout Tensor) -> Void) -> Variable {
-        let output = Variable(value, needsGradient: true)
+    ///
+    /// A pullback may change the gradient in its own memory when it holds the only handle. It captures the inputs'
+    /// gradient slots, and of their values only what it reads.
+    package func record(_ value: Tensor, pullback: @escaping (_ outputGradient: inout Tensor) -> Void)
+        -> Variable
+    {
+        let slot = GradientSlot(of: value)
         pullbacks.append {
-            guard var gradient = output.takeGradient() else { return }
+            guard var gradient = slot.take() else { return }
             pullback(&gradient)
         }
-        return output
+        return Variable(value, slot: slot)
     }
 
     /// Records the source of gradients: a loss, whose pullback needs nothing from above.
@@ -47,6 +49,12 @@ package final class Tape {
     /// Runs all pullbacks, newest first, and empties the tape.
     package func backward() {
         while let pullback = pullbacks.popLast() { pullback() }
+    }
+
+    /// The same for an objective whose gradient with respect to `output` is given.
+    package func backward(from output: Variable, gradient: Tensor) {
+        output.gradientSlot?.contribute(gradient, on: backend)
+        backward()
     }
 
     /// Drops everything recorded, for a step that is given up.

@@ -3,52 +3,24 @@
 /// A tensor that takes part in differentiation.
 package class Variable {
     package let value: Tensor
-    /// Whether any trainable parameter lies beneath: operations record nothing for inputs that need no gradient.
-    package let needsGradient: Bool
-    /// The gradient of the loss so far; nil until the first contribution arrives.
-    package fileprivate(set) var gradient: Tensor?
+    /// Nil when nothing trainable lies beneath: operations record nothing for inputs that need no gradient.
+    package let gradientSlot: GradientSlot?
 
-    package init(_ value: Tensor, needsGradient: Bool = false) {
+    package convenience init(_ value: Tensor, needsGradient: Bool = false) {
+        self.init(value, slot: needsGradient ? GradientSlot(of: value) : nil)
+    }
+
+    init(_ value: Tensor, slot: GradientSlot?) {
         self.value = value
-        self.needsGradient = needsGradient
+        gradientSlot = slot
     }
 
-    /// Adds a whole contribution. The first one moves in without a copy.
-    package final func contribute(_ contribution: Tensor, on backend: any Backend) {
-        guard needsGradient else { return }
-        guard gradient != nil else {
-            gradient = contribution
-            return
-        }
-        let target = gradientTarget(on: backend).tensor
-        backend.add(target, contribution, into: target)
-    }
+    /// Whether any trainable parameter lies beneath.
+    package final var needsGradient: Bool { gradientSlot != nil }
 
-    /// A tensor for a kernel to write a contribution into, and whether it must add to what is there.
-    ///
-    /// A gradient that moved in may still be shared with another variable (both sides of a sum receive the same
-    /// tensor); it is copied before anything is added to it.
-    package final func gradientTarget(on backend: any Backend) -> (tensor: Tensor, accumulates: Bool) {
-        guard var current = gradient else {
-            let fresh = backend.makeTensor(rowCount: value.rowCount, width: value.width, type: value.type)
-            gradient = fresh
-            return (fresh, false)
-        }
-        gradient = nil
-        if !current.isStorageUnique() {
-            let copy = backend.makeTensor(rowCount: current.rowCount, width: current.width, type: current.type)
-            backend.copy(current, scale: 1, into: copy)
-            current = copy
-        }
-        gradient = current
-        return (current, true)
-    }
-
-    /// Hands the gradient over: an output's gradient is needed once, by its own pullback.
-    final func takeGradient() -> Tensor? {
-        defer { gradient = nil }
-        return gradient
-    }
+    /// The gradient of the loss so far; nil until the first contribution arrives, and again once the pullback of the
+    /// operation that made this value has taken it.
+    package final var gradient: Tensor? { gradientSlot?.gradient }
 }
 
 /// A trainable leaf in f32. Its gradient adds up over micro-batches until `clearGradient()`.
@@ -57,10 +29,11 @@ package final class Parameter: Variable {
     package let name: String
 
     package init(name: String, value: Tensor) {
-        precondition(value.type == .float32 && value.isContiguous, "parameter \(name): \(value.shapeDescription)")
+        precondition(
+            value.type == .float32 && value.isContiguous, "parameter \(name): \(value.shapeDescription)")
         self.name = name
-        super.init(value, needsGradient: true)
+        super.init(value, slot: GradientSlot(of: value))
     }
 
-    package func clearGradient() { gradient = nil }
+    package func clearGradient() { _ = gradientSlot?.take() }
 }
