@@ -34,14 +34,19 @@ func writeGGUF(
         let plain = RotaryConfiguration(theta: c.rotary.theta, width: c.rotary.width).frequencies
         let divisors = zip(plain, c.rotary.frequencies).map { Float($0 / $1) }
         tensors.append(
-            OutputTensor(name: "rope_freqs.weight", type: .float32, shape: [divisors.count], values: divisors))
+            OutputTensor(name: "rope_freqs.weight", type: .float32, shape: [divisors.count], values: divisors)
+        )
     }
-    metadata.removeAll { entry in omitted.contains(entry.key) || extraMetadata.contains { $0.key == entry.key } }
+    metadata.removeAll { entry in
+        omitted.contains(entry.key) || extraMetadata.contains { $0.key == entry.key }
+    }
     for name in source.weights.tensorNames {
         let stored = try source.weights.tensor(named: name)
         var values = try stored.float32Values()
         if name.contains("q_proj") { values = permuted(values, heads: c.headCount, headWidth: c.headWidth) }
-        if name.contains("k_proj") { values = permuted(values, heads: c.keyValueHeadCount, headWidth: c.headWidth) }
+        if name.contains("k_proj") {
+            values = permuted(values, heads: c.keyValueHeadCount, headWidth: c.headWidth)
+        }
         let ggufName = try #require(source.family.ggufName(ofTensor: name))
         // Vectors stay f32, as llama.cpp keeps them.
         let type = stored.shape.count == 1 ? .float32 : types[tensors.count % types.count]

@@ -28,7 +28,9 @@ struct ConfigurationFields {
 
     func has(_ key: String) -> Bool { value(key) != nil }
 
-    func integer(_ key: String, in range: ClosedRange<Int>, default fallback: Int? = nil) throws(InputError) -> Int {
+    func integer(_ key: String, in range: ClosedRange<Int>, default fallback: Int? = nil) throws(InputError)
+        -> Int
+    {
         guard let value = value(key) else {
             guard let fallback else { throw missing(key) }
             return fallback
@@ -42,7 +44,9 @@ struct ConfigurationFields {
         return integer
     }
 
-    func number(_ key: String, in range: ClosedRange<Double>, default fallback: Double? = nil) throws(InputError) -> Double {
+    func number(_ key: String, in range: ClosedRange<Double>, default fallback: Double? = nil)
+        throws(InputError) -> Double
+    {
         guard let value = value(key) else {
             guard let fallback else { throw missing(key) }
             return fallback

@@ -25,8 +25,13 @@ extension DecoderConfiguration {
         }
         headWidth = try keys.integer(
             "attention.key_length", in: 2...LargestSize.headWidth, default: max(2, width / headCount))
-        guard try keys.integer("attention.value_length", in: 1...LargestSize.headWidth, default: headWidth) == headWidth
-        else { throw keys.unsupported("attention.value_length", "values of another width than keys are not supported") }
+        guard
+            try keys.integer("attention.value_length", in: 1...LargestSize.headWidth, default: headWidth)
+                == headWidth
+        else {
+            throw keys.unsupported(
+                "attention.value_length", "values of another width than keys are not supported")
+        }
         maximumPositions = try keys.integer("context_length", in: 1...LargestSize.positions)
         normEpsilon = Float(try keys.number("attention.layer_norm_rms_epsilon", in: 0...1))
         rotary = try RotaryConfiguration(file, keys, headWidth: headWidth)
@@ -49,7 +54,8 @@ extension DecoderConfiguration {
     ) throws(InputError) -> Int {
         let table = try file.tensor(named: "token_embd.weight")
         guard table.shape.count == 2, (1...LargestSize.vocabulary).contains(table.shape[0]) else {
-            throw InputError(table.location, expected: "a table of [vocabulary, \(width)]", found: "\(table.shape)")
+            throw InputError(
+                table.location, expected: "a table of [vocabulary, \(width)]", found: "\(table.shape)")
         }
         let size = table.shape[0]
         let claimed = try keys.integer("vocab_size", in: 1...LargestSize.vocabulary, default: size)

@@ -42,7 +42,8 @@ extension DecoderConfiguration {
     private static func refuseUnsupported(_ fields: ConfigurationFields) throws(InputError) {
         if fields.has("quantization_config") {
             throw InputError(
-                "\(fields.location) quantization_config", "quantised checkpoints of this kind are not supported",
+                "\(fields.location) quantization_config",
+                "quantised checkpoints of this kind are not supported",
                 advice: "Use the unquantised model, or a GGUF file.")
         }
         if try fields.number("partial_rotary_factor", in: 0...1, default: 1) != 1 {
@@ -98,7 +99,8 @@ extension RotaryConfiguration {
                         default: maximumPositions)))
         default:
             throw InputError(
-                "\(parameters.location) rope_type", "the rope scaling \"\(type.prefix(40))\" is not supported",
+                "\(parameters.location) rope_type",
+                "the rope scaling \"\(type.prefix(40))\" is not supported",
                 advice: "Supported: \(Self.supportedTypes.joined(separator: ", ")).")
         }
     }

@@ -82,14 +82,17 @@ package final class CausalLM {
     ///   - gradientScale: d(objective)/d(loss sum), e.g. 1 / labelled tokens of the whole step.
     /// - Throws: `InputError` when a token number or label is not in the vocabulary.
     package func loss(
-        _ batch: PackedSequences, labels: [Int32], gradientScale: Float, on tape: Tape, dropoutSeed: UInt64 = 0
+        _ batch: PackedSequences, labels: [Int32], gradientScale: Float, on tape: Tape,
+        dropoutSeed: UInt64 = 0
     ) throws(InputError) -> LossResult {
-        precondition(labels.count == batch.tokens.count, "loss: \(labels.count) labels, \(batch.tokens.count) tokens")
+        precondition(
+            labels.count == batch.tokens.count, "loss: \(labels.count) labels, \(batch.tokens.count) tokens")
         let rows = labels.indices.filter { labels[$0] >= 0 }
         if let row = rows.first(where: { labels[$0] >= configuration.vocabularySize }) {
             throw InputError(
                 "label \(row) of the batch",
-                expected: "a token number from 0 to \(configuration.vocabularySize - 1)", found: "\(labels[row])")
+                expected: "a token number from 0 to \(configuration.vocabularySize - 1)",
+                found: "\(labels[row])")
         }
         guard !rows.isEmpty else { return LossResult(sum: 0, count: 0, rowLosses: []) }
         var batch = batch

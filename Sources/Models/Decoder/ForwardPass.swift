@@ -48,7 +48,8 @@ struct ForwardPass {
             return
         }
         precondition(
-            zip(rows, rows.dropFirst()).allSatisfy { $0 < $1 } && rows.allSatisfy { $0 >= 0 && $0 < batch.tokens.count },
+            zip(rows, rows.dropFirst()).allSatisfy { $0 < $1 }
+                && rows.allSatisfy { $0 >= 0 && $0 < batch.tokens.count },
             "output rows must ascend within the batch")
         outputRows = QueryRows(
             selection: backend.upload(rows), positions: backend.upload(rows.map { positions[Int($0)] }),
@@ -64,4 +65,3 @@ struct ForwardPass {
         }
     }
 }
-

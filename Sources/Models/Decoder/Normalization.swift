@@ -31,10 +31,11 @@ struct Normalization {
 extension Tape {
     /// The same elements as rows of another width.
     fileprivate func reshaped(_ x: Variable, rowCount: Int, width: Int) -> Variable {
-        guard records(x) else { return constant(x.value.reshaped(rowCount: rowCount, width: width)) }
+        let value = x.value.reshaped(rowCount: rowCount, width: width)
+        guard isRecording, let slot = x.gradientSlot else { return constant(value) }
         let (oldRowCount, oldWidth) = (x.value.rowCount, x.value.width)
-        return record(x.value.reshaped(rowCount: rowCount, width: width)) { [backend] gradient in
-            x.contribute(gradient.reshaped(rowCount: oldRowCount, width: oldWidth), on: backend)
+        return record(value) { [backend] gradient in
+            slot.contribute(gradient.reshaped(rowCount: oldRowCount, width: oldWidth), on: backend)
         }
     }
 }
@@ -42,7 +43,8 @@ extension Tape {
 extension Tensor {
     fileprivate func reshaped(rowCount: Int, width: Int) -> Tensor {
         precondition(
-            isContiguous && rowCount * width == count, "reshape \(shapeDescription) to [\(rowCount), \(width)]")
+            isContiguous && rowCount * width == count,
+            "reshape \(shapeDescription) to [\(rowCount), \(width)]")
         return Tensor(storage: storage, offset: offset, rowCount: rowCount, width: width, type: type)
     }
 }

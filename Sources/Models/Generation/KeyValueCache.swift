@@ -39,7 +39,8 @@ final class KeyValueCache {
     /// Makes room for `counts[i]` more tokens in `slots[i]` (ascending) and says where they go.
     func place(_ counts: [Int], in slots: [Int]) -> CachePlacement {
         precondition(
-            slots.count == counts.count && !slots.isEmpty && zip(slots, slots.dropFirst()).allSatisfy { $0 < $1 },
+            slots.count == counts.count && !slots.isEmpty
+                && zip(slots, slots.dropFirst()).allSatisfy { $0 < $1 },
             "KeyValueCache: slots \(slots) must ascend")
         let needed = zip(slots, counts).map { lengths[$0] + $1 }.max() ?? 0
         if needed > capacity { grow(to: max(needed, 2 * capacity)) }
@@ -57,7 +58,9 @@ final class KeyValueCache {
             cache: self, rows: backend.upload(rows), positions: positions, keyStarts: starts)
     }
 
-    fileprivate func store(_ newKeys: Tensor, _ newValues: Tensor, rows: Tensor, layer: Int) -> (Tensor, Tensor) {
+    fileprivate func store(_ newKeys: Tensor, _ newValues: Tensor, rows: Tensor, layer: Int) -> (
+        Tensor, Tensor
+    ) {
         backend.scatterRows(newKeys, indices: rows, into: keys[layer], accumulates: false)
         backend.scatterRows(newValues, indices: rows, into: values[layer], accumulates: false)
         return (keys[layer], values[layer])

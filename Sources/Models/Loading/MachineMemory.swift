@@ -31,8 +31,10 @@ package enum MachineMemory {
             return nil
         }
         let reclaimable = contents("\(root)/memory.stat").map { text in
-            text.split(separator: "\n").lazy.filter { $0.hasPrefix("inactive_file ") || $0.hasPrefix("active_file ") }
-                .compactMap { $0.split(separator: " ").last.flatMap { Int($0) } }.reduce(0, +)
+            text.split(separator: "\n").lazy.filter {
+                $0.hasPrefix("inactive_file ") || $0.hasPrefix("active_file ")
+            }
+            .compactMap { $0.split(separator: " ").last.flatMap { Int($0) } }.reduce(0, +)
         }
         return max(0, limit - used + (reclaimable ?? 0))
     }

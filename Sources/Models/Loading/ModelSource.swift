@@ -76,7 +76,8 @@ package final class ModelSource {
             let numbers = value.arrayValue ?? [value]
             var tokens: [Int32] = []
             for number in numbers {
-                guard let token = number.integerValue, (0..<configuration.vocabularySize).contains(token) else {
+                guard let token = number.integerValue, (0..<configuration.vocabularySize).contains(token)
+                else {
                     throw InputError(
                         "\(candidate.location) eos_token_id",
                         expected: "token numbers below \(configuration.vocabularySize)",
@@ -93,7 +94,8 @@ package final class ModelSource {
         _ file: GGUFFile, _ configuration: DecoderConfiguration
     ) throws(InputError) -> [Int32] {
         var tokens: [Int32] = []
-        for key in ["tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id"] where file.metadata[key] != nil {
+        for key in ["tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id"]
+        where file.metadata[key] != nil {
             let token = try file.metadata.integer(key)
             guard (0..<configuration.vocabularySize).contains(token) else {
                 throw InputError(

@@ -49,7 +49,8 @@ package struct ScopedWeights {
 
     /// A frozen matrix, `[output, input]` in the file.
     package func matrix(
-        _ name: String, output: Int, input: Int, layout: FrozenWeight.Layout = .outputRows, rotaryHeads: Int? = nil
+        _ name: String, output: Int, input: Int, layout: FrozenWeight.Layout = .outputRows,
+        rotaryHeads: Int? = nil
     ) throws(InputError) -> FrozenWeight {
         let matrix = try take(name, shape: [output, input], rotaryHeads: rotaryHeads)
         let tensor = try matrix.tensor(as: computeType)
@@ -85,7 +86,9 @@ package struct ScopedWeights {
     /// Some files of tied models store the head as well. One that differs from the embedding is another model.
     private func ignoreTiedHead() throws(InputError) {
         let name = "lm_head.weight"
-        guard source.configuration.tiesEmbeddings, source.gguf == nil, source.weights.contains(name) else { return }
+        guard source.configuration.tiesEmbeddings, source.gguf == nil, source.weights.contains(name) else {
+            return
+        }
         let head = try source.weights.tensor(named: name)
         let table = try source.weights.tensor(named: "model.embed_tokens.weight")
         let isDuplicate =
@@ -93,7 +96,8 @@ package struct ScopedWeights {
             && head.withBytes { left in table.withBytes { right in haveEqualBytes(left, right) } }
         guard isDuplicate else {
             throw InputError(
-                head.location, "it differs from the embedding table, yet the configuration says that they are tied",
+                head.location,
+                "it differs from the embedding table, yet the configuration says that they are tied",
                 advice: "Set tie_word_embeddings to false in config.json if the head is meant.")
         }
         ledger.ignore(name)
@@ -114,6 +118,7 @@ extension ModelSource {
         }
         return StoredMatrix(
             stored: stored,
-            rowOrder: StoredMatrix.unpermutedRotaryRows(heads: rotaryHeads, headWidth: configuration.headWidth))
+            rowOrder: StoredMatrix.unpermutedRotaryRows(
+                heads: rotaryHeads, headWidth: configuration.headWidth))
     }
 }

@@ -31,7 +31,8 @@ package struct StoredMatrix {
         switch output.type {
         case .float32:
             let target = address.assumingMemoryBound(to: Float.self)
-            try stored.decode(rows: rows, into: UnsafeMutableBufferPointer(start: target, count: output.count))
+            try stored.decode(
+                rows: rows, into: UnsafeMutableBufferPointer(start: target, count: output.count))
         case .bfloat16:
             let target = address.assumingMemoryBound(to: UInt16.self)
             try stored.decode(
@@ -47,7 +48,8 @@ package struct StoredMatrix {
         let isAligned = UInt(bitPattern: stored.bytes.baseAddress).isMultiple(of: UInt(type.byteCount))
         if stored.type == storedAs, rowOrder == nil, isAligned, !stored.bytes.isEmpty {
             return Tensor(
-                storage: Storage(borrowing: stored.bytes, owner: stored.owner), rowCount: rowCount, width: width,
+                storage: Storage(borrowing: stored.bytes, owner: stored.owner), rowCount: rowCount,
+                width: width,
                 type: type)
         }
         let tensor = Tensor(rowCount: rowCount, width: width, type: type)
