@@ -41,6 +41,13 @@ package struct Dataset: Sendable {
         self.report = report
     }
 
+    private static func format(
+        of record: DatasetRecord, _ options: DatasetOptions
+    ) throws(InputError) -> DatasetFormat {
+        if let named = options.format { return named }
+        return try Example.format(of: record)
+    }
+
     /// The example as the options want it, counted; nil when it is left out.
     private static func fitted(
         _ encoded: TokenizedExample, _ example: Example, _ options: DatasetOptions,

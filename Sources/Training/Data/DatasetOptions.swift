@@ -1,37 +1,45 @@
 // The choices a user has in how examples become training data, and the account of what was done.
 
 /// How examples become sequences of tokens.
-public struct DatasetOptions: Codable, Equatable, Sendable {
-    /// What happens to an example with more tokens than `maximumLength`.
-    public enum Overlong: String, Codable, CaseIterable, Sendable {
-        /// Left out, and counted.
-        case drop
-        /// Cut after `maximumLength` tokens, and counted; the end of the answer may be lost.
-        case truncate
-        /// Reported with its line.
-        case error
-    }
-
+package struct DatasetOptions: Equatable, Sendable {
     /// What happens to an example of which no token would be trained.
-    public enum Unlabelled: String, Codable, CaseIterable, Sendable {
+    package enum Unlabelled: Equatable, Sendable {
         /// Left out, and counted.
         case drop
         /// Reported with its line.
         case error
     }
 
+    /// The format the user has named; nil finds it in the first record of each file.
+    package var format: DatasetFormat?
     /// Longest sequence, in tokens.
-    public var maximumLength = 2048
+    package var maximumLength = 2048
     /// What happens to longer ones.
-    public var overlong = Overlong.drop
+    package var overlong = OverlongChoice.drop
     /// What happens to examples without a trained token.
-    public var unlabelled = Unlabelled.error
+    package var unlabelled = Unlabelled.error
     /// Whether only what the model should say is trained (the assistant's turns, the completion, the output); false
     /// trains every token.
-    public var maskPrompt = true
+    package var maskPrompt = true
 
-    /// The defaults.
-    public init() {}
+    package init() {}
+
+    /// The choices of a configuration. Cutting long examples may cut off whole answers, so what is left without a
+    /// trained token is then dropped and counted; otherwise it is an error.
+    package init(_ section: DataSection) {
+        switch section.format {
+        case .automatic: format = nil
+        case .chat: format = .chat
+        case .completion: format = .completions
+        case .text: format = .text
+        case .alpaca: format = .alpaca
+        case .sharegpt: format = .sharegpt
+        }
+        maximumLength = section.sequenceLength
+        overlong = section.overlong
+        unlabelled = section.overlong == .truncate ? .drop : .error
+        maskPrompt = section.maskPrompt
+    }
 }
 
 /// What became of the examples of one file.

@@ -25,7 +25,7 @@ package struct Example: Equatable, Sendable {
             let found = record.fields.keys.prefix(8).map { "\"\($0)\"" }.joined(separator: ", ")
             throw InputError(
                 record.location,
-                expected: "a record like the file's first, with "
+                expected: "a record of the file's format (\(format.rawValue)), with "
                     + format.requiredFields.map { "\"\($0)\"" }.joined(separator: " and "),
                 found: found.isEmpty ? "no fields" : "the fields \(found)",
                 advice: "Every line of a file has the same format; put other records into a file of their own"
@@ -49,10 +49,11 @@ package struct Example: Equatable, Sendable {
     }
 
     /// Reads all examples of a file, whose format is that of its first record.
-    package static func read(_ path: String) throws(InputError) -> (
-        format: DatasetFormat, examples: [Example]
-    ) {
-        var format: DatasetFormat?
+    /// - Parameter named: the format the user has named; nil finds it.
+    package static func read(
+        _ path: String, as named: DatasetFormat? = nil
+    ) throws(InputError) -> (format: DatasetFormat, examples: [Example]) {
+        var format = named
         var examples: [Example] = []
         try DatasetFile.forEachRecord(in: path) { record throws(InputError) in
             let fileFormat = if let format { format } else { try Example.format(of: record) }

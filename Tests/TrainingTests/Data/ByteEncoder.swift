@@ -2,7 +2,6 @@
 
 import ChatTemplates
 import FileSupport
-import Foundation
 import Tokenization
 
 @testable import Training
@@ -67,23 +66,6 @@ enum Templates {
 
     static func template(_ source: String) throws -> ChatTemplate {
         try ChatTemplate(source: source, location: "chat_template.jinja")
-    }
-}
-
-/// A folder that goes away with the test.
-final class TemporaryFolder {
-    let path = NSTemporaryDirectory() + "/data-tests-\(UUID().uuidString)"
-
-    init() throws {
-        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    }
-
-    deinit { try? FileManager.default.removeItem(atPath: path) }
-
-    func write(_ text: String, to name: String = "train.jsonl") throws -> String {
-        let file = path + "/" + name
-        try Data(text.utf8).write(to: URL(fileURLWithPath: file))
-        return file
     }
 }
 

@@ -10,7 +10,7 @@ import Testing
 struct DatasetFormatTests {
     private func read(_ text: String) throws -> (format: DatasetFormat, examples: [Example]) {
         let folder = try TemporaryFolder()
-        return try Example.read(try folder.write(text))
+        return try Example.read(try folder.write(text, to: "train.jsonl"))
     }
 
     private func failure(_ text: String) -> String { problem { _ = try read(text) } }
@@ -87,7 +87,8 @@ struct DatasetFormatTests {
     func mixedFormats() {
         let message = failure("{\"text\": \"a\"}\n\n{\"prompt\": \"p\", \"completion\": \"c\"}")
         #expect(
-            message.contains("train.jsonl line 3: expected a record like the file's first, with \"text\""))
+            message.contains(
+                "train.jsonl line 3: expected a record of the file's format (text), with \"text\""))
         #expect(message.contains("found the fields \"prompt\", \"completion\""))
     }
 
@@ -138,7 +139,7 @@ struct DatasetFormatTests {
             } else {
                 bytes[random.below(bytes.count)] ^= UInt8(1 << random.below(8))
             }
-            let path = try folder.write(String(decoding: bytes, as: UTF8.self))
+            let path = try folder.write(String(decoding: bytes, as: UTF8.self), to: "train.jsonl")
             #expect(!problem { _ = try Example.read(path) }.contains("another error"))
         }
     }
@@ -147,7 +148,7 @@ struct DatasetFormatTests {
     func folders() throws {
         let folder = try TemporaryFolder()
         #expect(problem { _ = try DatasetPaths(path: folder.path) }.contains("no train.jsonl"))
-        let train = try folder.write("{}")
+        let train = try folder.write("{}", to: "train.jsonl")
         #expect(try DatasetPaths(path: folder.path) == DatasetPaths(path: train))
         let valid = try folder.write("[]", to: "valid.json")
         let paths = try DatasetPaths(path: folder.path)

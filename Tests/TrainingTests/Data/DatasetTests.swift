@@ -22,7 +22,7 @@ struct DatasetTests {
         change(&options)
         let folder = try TemporaryFolder()
         let encoder = ExampleEncoder(tokenizer: ByteEncoder(), template: nil, options: options)
-        return try Dataset(path: try folder.write(text), encoder: encoder)
+        return try Dataset(path: try folder.write(text, to: "train.jsonl"), encoder: encoder)
     }
 
     @Test("The report counts examples, tokens and labels")
@@ -81,16 +81,32 @@ struct DatasetTests {
         #expect(problem { _ = try load("", change: { _ in }) }.contains("the file holds no records"))
     }
 
-    @Test("Options and report survive being stored")
+    @Test("A format that the user names is the file's, whatever else its records hold")
+    func namedFormat() throws {
+        let line = #"{"prompt": "p", "completion": "c", "text": "whole"}"#
+        #expect(try load(line, change: { $0.format = .text }).examples[0].count == 6)
+        #expect(try load(line, change: { _ in }).examples[0].count == 3)
+        let message = problem { _ = try load { $0.format = .chat } }
+        #expect(message.contains("line 1: expected a record of the file's format (chat), with \"messages\""))
+    }
+
+    @Test("The choices of a configuration are taken over")
+    func configuration() {
+        var section = DataSection()
+        section.format = .completion
+        section.sequenceLength = 9
+        section.overlong = .truncate
+        section.maskPrompt = false
+        let options = DatasetOptions(section)
+        #expect(options.format == .completions && options.maximumLength == 9)
+        #expect(options.overlong == .truncate && options.unlabelled == .drop && !options.maskPrompt)
+        #expect(DatasetOptions(DataSection()) == DatasetOptions())
+    }
+
+    @Test("A report survives being stored")
     func coding() throws {
-        var options = DatasetOptions()
-        options.overlong = .truncate
-        options.unlabelled = .drop
-        options.maximumLength = 77
-        let stored = try JSONEncoder().encode(options)
-        #expect(try JSONDecoder().decode(DatasetOptions.self, from: stored) == options)
         let report = try load { _ in }.report
-        let storedReport = try JSONEncoder().encode(report)
-        #expect(try JSONDecoder().decode(DatasetReport.self, from: storedReport) == report)
+        let stored = try JSONEncoder().encode(report)
+        #expect(try JSONDecoder().decode(DatasetReport.self, from: stored) == report)
     }
 }
