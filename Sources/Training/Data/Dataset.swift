@@ -20,7 +20,7 @@ package struct Dataset: Sendable {
         try DatasetFile.forEachRecord(in: path) { record throws(InputError) in
             var current =
                 if let report { report } else {
-                    DatasetReport(path: path, format: try Example.format(of: record))
+                    DatasetReport(path: path, format: try Self.format(of: record, encoder.options))
                 }
             let example = try Example(record, format: current.format)
             if let encoded = try Self.fitted(encoder.encode(example), example, encoder.options, &current) {
