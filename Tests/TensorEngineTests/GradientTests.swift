@@ -142,13 +142,13 @@ import Testing
     }
 }
 
-/// Cosines and sines for base 10000, as a decoder makes them.
-func rotaryTable(positions: Int, width: Int, on backend: any Backend) -> RotaryTable {
+/// Cosines and sines as a decoder makes them.
+func rotaryTable(positions: Int, width: Int, base: Double = 10_000, on backend: any Backend) -> RotaryTable {
     var cosines: [Float] = []
     var sines: [Float] = []
     for position in 0..<positions {
         for pair in 0..<width / 2 {
-            let angle = Double(position) * exp(-log(10_000) * Double(2 * pair) / Double(width))
+            let angle = Double(position) * exp(-log(base) * Double(2 * pair) / Double(width))
             cosines.append(Float(cos(angle)))
             sines.append(Float(sin(angle)))
         }

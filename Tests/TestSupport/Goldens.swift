@@ -1,7 +1,7 @@
 // Finds and reads the committed reference results under Tests/Goldens.
 
-package import Checkpoints
-package import FileSupport
+internal import Checkpoints
+internal import FileSupport
 package import TensorEngine
 
 /// Where the reference results lie.
@@ -17,23 +17,27 @@ package enum Goldens {
     /// A file or folder in it, e.g. `ops/linear.safetensors`.
     package static func path(_ relative: String) -> String { "\(folder)/\(relative)" }
 
-    /// The scalars that a folder's manifest gives for a case.
-    package static func scalars(_ caseName: String, in subfolder: String) throws -> JSONValue {
+    /// The numbers that a folder's manifest gives for a case, without those that are null.
+    package static func scalars(_ caseName: String, in subfolder: String) throws -> [String: Double] {
         let location = path("\(subfolder)/manifest.json")
-        let manifest = try JSONParser.parse(fileAt: location)
-        guard let scalars = manifest["cases"]?[caseName] else {
+        guard let entry = try JSONParser.parse(fileAt: location)["cases"]?[caseName]?.objectValue else {
             throw InputError(location, "there is no case \(caseName)")
         }
-        return scalars
+        return Dictionary(
+            uniqueKeysWithValues: entry.members.compactMap { key, value in
+                value.doubleValue.map { (key, $0) }
+            })
     }
 }
 
 /// One file of reference tensors.
 package struct GoldenTensors {
-    package let file: SafetensorsFile
+    package let path: String
+    private let file: SafetensorsFile
 
     /// - Parameter relative: path inside Tests/Goldens.
     package init(_ relative: String) throws {
+        path = relative
         file = try SafetensorsFile(path: Goldens.path(relative))
     }
 
