@@ -7,6 +7,7 @@ import Testing
 /// Our f32 sums have up to a hundred terms near 1: errors stay within a few units of 1e-7 times the largest term.
 @Suite struct `Operations agree with PyTorch` {
     private let backend = CPUBackend()
+    private let folder = GoldenFolder("ops")
 
     private func parameter(_ name: String, of golden: GoldenTensors) throws -> Parameter {
         Parameter(name: name, value: try golden.tensor(name, on: backend))
@@ -16,10 +17,10 @@ import Testing
         _ actual: Tensor?, _ golden: GoldenTensors, _ name: String, _ set: InstructionSet,
         relative: Float = 3e-6
     ) throws {
-        let actual = try #require(actual, "\(set) \(golden.path) \(name): nothing to compare")
+        let actual = try #require(actual, "\(set) \(name): nothing to compare")
         TestSupport.expectClose(
             backend.download(actual), try golden.floats(name), absolute: 3e-6, relative: relative,
-            "\(set) \(golden.path) \(name)")
+            "\(set) \(name)")
     }
 
     private func number(_ scalars: [String: Double], _ key: String) throws -> Float {
@@ -28,8 +29,8 @@ import Testing
 
     @Test(arguments: ["rms_norm", "rms_norm_unit_offset"])
     func `the root-mean-square norm`(name: String) throws {
-        let golden = try GoldenTensors("ops/\(name).safetensors")
-        let scalars = try Goldens.scalars(name, in: "ops")
+        let golden = try folder.tensors("\(name).safetensors")
+        let scalars = try folder.scalars(name)
         let (epsilon, offset) = (try number(scalars, "epsilon"), try number(scalars, "weight_offset"))
         try forEachInstructionSet { set in
             let tape = Tape(backend: backend)
@@ -44,12 +45,12 @@ import Testing
 
     @Test(arguments: ["rotary_theta_10000", "rotary_theta_100000"])
     func `rotary embedding`(name: String) throws {
-        let golden = try GoldenTensors("ops/\(name).safetensors")
+        let golden = try folder.tensors("\(name).safetensors")
         let headWidth = try #require(try golden.shape("input").last)
-        let positions = try golden.indices("positions")
+        let positions = try golden.integers("positions")
         let table = rotaryTable(
             positions: Int(try #require(positions.max())) + 1, width: headWidth,
-            base: Double(try number(try Goldens.scalars(name, in: "ops"), "theta")), on: backend)
+            base: Double(try number(try folder.scalars(name), "theta")), on: backend)
         try forEachInstructionSet { set in
             let tape = Tape(backend: backend)
             let input = try parameter("input", of: golden)
@@ -64,11 +65,11 @@ import Testing
 
     @Test(arguments: ["attention_causal", "attention_window", "attention_soft_cap", "attention_long"])
     func `attention`(name: String) throws {
-        let golden = try GoldenTensors("ops/\(name).safetensors")
-        let scalars = try Goldens.scalars(name, in: "ops")
+        let golden = try folder.tensors("\(name).safetensors")
+        let scalars = try folder.scalars(name)
         let (queryShape, keyShape) = (try golden.shape("query"), try golden.shape("key"))
         var shape = attentionShape(
-            lengths: try golden.indices("sequence_lengths").map { Int($0) }, headCount: queryShape[1],
+            lengths: try golden.integers("sequence_lengths").map { Int($0) }, headCount: queryShape[1],
             keyValueHeadCount: keyShape[1], headWidth: queryShape[2], on: backend)
         shape.scale = try number(scalars, "scale")
         shape.softcap = Float(scalars["soft_cap"] ?? 0)
@@ -90,7 +91,7 @@ import Testing
 
     @Test(arguments: [("silu_mul", GateActivation.silu), ("gelu_tanh_mul", .geluTanh)])
     func `gated activations`(name: String, activation: GateActivation) throws {
-        let golden = try GoldenTensors("ops/\(name).safetensors")
+        let golden = try folder.tensors("\(name).safetensors")
         try forEachInstructionSet { set in
             let tape = Tape(backend: backend)
             let (gate, up) = (try parameter("gate", of: golden), try parameter("up", of: golden))
@@ -103,7 +104,7 @@ import Testing
     }
 
     @Test func `a linear layer`() throws {
-        let golden = try GoldenTensors("ops/linear.safetensors")
+        let golden = try folder.tensors("linear.safetensors")
         try forEachInstructionSet { set in
             let tape = Tape(backend: backend)
             let input = try parameter("input", of: golden)
@@ -117,8 +118,8 @@ import Testing
     }
 
     @Test func `a linear layer with an adapter`() throws {
-        let golden = try GoldenTensors("ops/linear_lora.safetensors")
-        let scale = try number(try Goldens.scalars("linear_lora", in: "ops"), "scale")
+        let golden = try folder.tensors("linear_lora.safetensors")
+        let scale = try number(try folder.scalars("linear_lora"), "scale")
         try forEachInstructionSet { set in
             let tape = Tape(backend: backend)
             let input = try parameter("input", of: golden)
@@ -136,8 +137,8 @@ import Testing
 
     @Test(arguments: [1, 5, 100])
     func `cross-entropy`(rowsAtOnce: Int) throws {
-        let golden = try GoldenTensors("ops/cross_entropy.safetensors")
-        let labels = try golden.indices("labels")
+        let golden = try folder.tensors("cross_entropy.safetensors")
+        let labels = try golden.integers("labels")
         let expected = try #require(try golden.floats("loss").first)
         try forEachInstructionSet { set in
             let tape = Tape(backend: backend)
@@ -154,8 +155,8 @@ import Testing
     }
 
     @Test func `five steps of AdamW`() throws {
-        let golden = try GoldenTensors("ops/adamw.safetensors")
-        let scalars = try Goldens.scalars("adamw", in: "ops")
+        let golden = try folder.tensors("adamw.safetensors")
+        let scalars = try folder.scalars("adamw")
         try forEachInstructionSet { set in
             let parameter = try golden.tensor("parameter.0", on: backend)
             let moments = (0..<2).map { _ in

@@ -49,3 +49,14 @@ package func relativeError(_ actual: [Float], _ expected: [Float]) -> Double {
     }
     return (difference / max(length, .leastNormalMagnitude)).squareRoot()
 }
+
+/// The largest |a - b|; infinite when lengths differ or a number is not finite.
+package func largestDifference(_ left: [Float], _ right: [Float]) -> Float {
+    guard left.count == right.count else { return .infinity }
+    var largest: Float = 0
+    for (a, b) in zip(left, right) {
+        guard a.isFinite, b.isFinite else { return .infinity }
+        largest = max(largest, abs(a - b))
+    }
+    return largest
+}
