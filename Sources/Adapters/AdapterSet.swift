@@ -39,7 +39,9 @@ package final class AdapterSet {
             }
             let b = backend.makeTensor(rowCount: linear.outputWidth, width: target.rank, type: .float32)
             backend.fill(b, with: 0)
-            return (backend.upload(values, rowCount: target.rank, width: linear.inputWidth, type: .float32), b)
+            return (
+                backend.upload(values, rowCount: target.rank, width: linear.inputWidth, type: .float32), b
+            )
         }
     }
 

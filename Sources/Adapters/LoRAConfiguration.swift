@@ -111,7 +111,8 @@ extension LoRAConfiguration.Layers: Codable {
             guard try container.decode(String.self) == "all" else {
                 throw DecodingError.dataCorruptedError(
                     in: container,
-                    debugDescription: "expected \"all\", a list of block numbers, or how many blocks at the end")
+                    debugDescription:
+                        "expected \"all\", a list of block numbers, or how many blocks at the end")
             }
             self = .all
         }

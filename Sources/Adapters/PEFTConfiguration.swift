@@ -65,9 +65,11 @@ private struct PEFTFields {
 
     /// Keys that this version reads, and keys that change nothing about a finished adapter.
     private static let understood: Set<String> = [
-        "r", "lora_alpha", "lora_dropout", "target_modules", "layers_to_transform", "layers_pattern", "rank_pattern",
+        "r", "lora_alpha", "lora_dropout", "target_modules", "layers_to_transform", "layers_pattern",
+        "rank_pattern",
         "alpha_pattern", "use_rslora", "peft_type", "task_type", "bias", "init_lora_weights",
-        "base_model_name_or_path", "revision", "inference_mode", "auto_mapping", "peft_version", "megatron_core",
+        "base_model_name_or_path", "revision", "inference_mode", "auto_mapping", "peft_version",
+        "megatron_core",
         "qalora_group_size", "runtime_config", "eva_config", "corda_config", "lora_ga_config",
         "ensure_weight_tying",
     ]
@@ -82,7 +84,9 @@ private struct PEFTFields {
     func refuseUnsupported() throws(InputError) {
         let type = try string("peft_type")
         guard type == "LORA" else {
-            throw InputError("\(location) peft_type", "adapters of type \"\(type.prefix(40))\" are not supported, only LORA")
+            throw InputError(
+                "\(location) peft_type",
+                "adapters of type \"\(type.prefix(40))\" are not supported, only LORA")
         }
         if let bias = value("bias"), bias != .string("none") { throw unsupported("bias", bias) }
         if let start = value("init_lora_weights"), start.boolValue == nil,

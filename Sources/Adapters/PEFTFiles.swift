@@ -89,7 +89,8 @@ extension AdapterSet {
             let suffix = name.split(separator: ".").last.map(String.init) ?? name
             if !suffixes.contains(suffix) { suffixes.append(suffix) }
         }
-        let meant = moduleNames.filter { name in suffixes.contains { name == $0 || name.hasSuffix(".\($0)") } }
+        let meant = moduleNames.filter { name in suffixes.contains { name == $0 || name.hasSuffix(".\($0)") }
+        }
         return Set(meant) == adapted ? suffixes : adapters.map(\.moduleName)
     }
 }

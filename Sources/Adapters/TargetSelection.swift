@@ -78,12 +78,18 @@ extension LoRAConfiguration {
         var ranks: [(pattern: ModulePattern, value: Int)] = []
         for entry in rankPattern {
             ranks.append(
-                (try ModulePattern(entry.pattern, .nameOrSuffix, location: "\(location) rankPattern"), entry.value))
+                (
+                    try ModulePattern(entry.pattern, .nameOrSuffix, location: "\(location) rankPattern"),
+                    entry.value
+                ))
         }
         var alphas: [(pattern: ModulePattern, value: Double)] = []
         for entry in alphaPattern {
             alphas.append(
-                (try ModulePattern(entry.pattern, .nameOrSuffix, location: "\(location) alphaPattern"), entry.value))
+                (
+                    try ModulePattern(entry.pattern, .nameOrSuffix, location: "\(location) alphaPattern"),
+                    entry.value
+                ))
         }
         return names.map { name in
             let rank = ranks.first { $0.pattern.matches(name) }?.value ?? rank

@@ -9,7 +9,9 @@ package struct SeededRandom: RandomNumberGenerator, Sendable {
     /// An independent stream for a named part of a run.
     package init(seed: UInt64, stream: String) {
         // FNV-1a, stable from run to run unlike Swift's own hashes.
-        let hash = stream.utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+        let hash = stream.utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) {
+            ($0 ^ UInt64($1)) &* 0x100_0000_01b3
+        }
         var mixer = SeededRandom(seed: seed ^ hash)
         state = mixer.next()
     }
