@@ -71,7 +71,7 @@ SHAPES = (
     ),
     Shape(
         "save up",
-        "target=30-200 saved=5-60 weekly=3-15",
+        "target=30-150/5 saved=5-60/5 weekly=2-12",
         ("{A} wants to save ${target}. {A} has ${saved} and saves ${weekly} a week. How many weeks will it take?",
          "A bicycle costs ${target}. {A} already has ${saved} and earns ${weekly} every week. "
          "After how many weeks can {A} buy it?"),
@@ -128,7 +128,7 @@ SHAPES = (
     ),
     Shape(
         "speed",
-        "speed=3-20 hours=2-8 more=2-30 sport=@sports",
+        "speed=3-12 hours=2-8 more=2-30 sport=@sports",
         ("{A} {sport} {speed} km an hour for {hours} hours and then {more} km more. How many km is that?",
          "At {speed} km an hour {A} travels for {hours} hours. After a rest {A} goes another {more} km. "
          "How far does {A} go?"),
@@ -136,7 +136,7 @@ SHAPES = (
     ),
     Shape(
         "two speeds",
-        "fast=10-60/5 hours=2-6 slow=3-20 extra=2-6",
+        "fast=10-60/10 hours=2-6 slow=3-12 extra=2-6",
         ("A bus drives {hours} hours at {fast} km an hour and {extra} hours at {slow} km an hour. How far does it go?",
          "{A} rides for {hours} hours at {fast} km an hour, then for {extra} hours at {slow} km an hour. "
          "How many km does {A} ride?"),
@@ -144,14 +144,14 @@ SHAPES = (
     ),
     Shape(
         "machine rate",
-        "total=12-96 hours=2-8 wanted=3-12 item=@things",
+        "total=12-96 hours=2-8 wanted=2-6 item=@things",
         ("A machine makes {total} {item} in {hours} hours. How many {item} does it make in {wanted} hours?",
          "In {hours} hours {A} packs {total} {item}. How many {item} does {A} pack in {wanted} hours?"),
         ("In one hour: total / hours = rate", "In {wanted} hours: rate * wanted = made"),
     ),
     Shape(
         "unit price",
-        "count=2-9 total=6-90 wanted=2-12 item=@wares",
+        "count=2-9 total=6-90 wanted=2-9 item=@wares",
         ("{count} {item} cost ${total}. How much do {wanted} {item} cost?",
          "{A} pays ${total} for {count} {item}. {B} wants {wanted} of the same {item}. How much must {B} pay?",
          "If {count} {item} are sold for ${total}, what is the price of {wanted} {item}?"),
@@ -173,7 +173,7 @@ SHAPES = (
     ),
     Shape(
         "times as many",
-        "start=3-40 times=2-6 item=@things",
+        "start=3-25 times=2-6 item=@things",
         ("{A} has {start} {item}. {B} has {times} times as many. How many {item} do they have together?",
          "{B} collects {times} times as many {item} as {A}, who collects {start}. How many {item} is that in all?"),
         ("{B}: start * times = second", "Together: start + second = total"),
@@ -195,7 +195,7 @@ SHAPES = (
     ),
     Shape(
         "daily and weekly",
-        "daily=2-20 days=3-9 done=3-40",
+        "daily=2-12 days=3-9 done=3-40",
         ("{A} reads {daily} pages a day for {days} days. {A} had read {done} pages before. "
          "How many pages has {A} read?",
          "After {done} pages, {A} reads {daily} pages on each of {days} days. On which page is {A} then?"),
@@ -203,21 +203,21 @@ SHAPES = (
     ),
     Shape(
         "book left",
-        "pages=80-300 daily=5-20 days=3-9",
+        "pages=80-300/10 daily=5-12 days=3-9",
         ("A book has {pages} pages. {A} reads {daily} pages a day for {days} days. How many pages are left?",
          "{A} reads {daily} of {pages} pages every day. How many pages remain after {days} days?"),
         ("Read: daily * days = read", "Left: pages - read = left"),
     ),
     Shape(
         "rows",
-        "rows=3-12 seats=4-12 empty=2-30",
+        "rows=3-10 seats=4-10 empty=2-30",
         ("A hall has {rows} rows of {seats} seats. {empty} seats are empty. How many seats are taken?",
          "There are {seats} chairs in each of {rows} rows, and {empty} chairs are free. How many people sit there?"),
         ("Seats: rows * seats = all", "Taken: all - empty = taken"),
     ),
     Shape(
         "earn and spend",
-        "hours=3-10 pay=6-15 spent=5-60",
+        "hours=3-10 pay=6-12 spent=5-60",
         ("{A} works {hours} hours for ${pay} an hour and spends ${spent}. How much is left?",
          "{A} earns ${pay} an hour. After {hours} hours of work {A} pays ${spent} for food. "
          "How much money does {A} have left?"),
@@ -232,7 +232,7 @@ SHAPES = (
     ),
     Shape(
         "groups of people",
-        "classes=2-9 size=5-25 buses=2-8",
+        "classes=2-9 size=5-15 buses=2-8",
         ("{classes} groups of {size} people go on {buses} buses with equally many people on each. "
          "How many people are on a bus?",
          "A school has {classes} classes of {size} children. They form {buses} equal teams. "
@@ -248,7 +248,7 @@ SHAPES = (
     ),
     Shape(
         "litres",
-        "tank=40-200 daily=3-15 days=2-9 liquid=@liquids",
+        "tank=50-200/10 daily=3-12 days=2-9 liquid=@liquids",
         ("A tank holds {tank} litres of {liquid}. Each day {daily} litres are used. "
          "How many litres are left after {days} days?",
          "{daily} litres of {liquid} leave a full tank every day. It held {tank} litres. "
@@ -265,7 +265,7 @@ SHAPES = (
     ),
     Shape(
         "three parts",
-        "first=5-60 second=5-60 third=5-60 item=@things",
+        "first=5-40 second=5-40 third=5-40 item=@things",
         ("{A} has {first} red, {second} blue and {third} green {item}. How many {item} is that?",
          "In three days {A} sells {first}, {second} and {third} {item}. How many {item} does {A} sell?"),
         ("First two: first + second = two", "In all: two + third = total"),

@@ -10,25 +10,25 @@
 
 enum { BLOCK = 32, HALF = BLOCK / 2 };
 
-static inline uint32_t bits_of(float value) {
+static inline __attribute__((always_inline)) uint32_t bits_of(float value) {
     uint32_t bits;
     memcpy(&bits, &value, sizeof bits);
     return bits;
 }
 
-static inline float float_of(uint32_t bits) {
+static inline __attribute__((always_inline)) float float_of(uint32_t bits) {
     float value;
     memcpy(&value, &bits, sizeof value);
     return value;
 }
 
-static inline uint16_t load_u16(const uint8_t *bytes) {
+static inline __attribute__((always_inline)) uint16_t load_u16(const uint8_t *bytes) {
     uint16_t value;
     memcpy(&value, bytes, sizeof value);
     return value;
 }
 
-static inline uint32_t load_u32(const uint8_t *bytes) {
+static inline __attribute__((always_inline)) uint32_t load_u32(const uint8_t *bytes) {
     uint32_t value;
     memcpy(&value, bytes, sizeof value);
     return value;
@@ -36,7 +36,7 @@ static inline uint32_t load_u32(const uint8_t *bytes) {
 
 // MARK: single values
 
-static inline float f16_to_f32(uint16_t half) {
+static inline __attribute__((always_inline)) float f16_to_f32(uint16_t half) {
     uint32_t sign = (uint32_t)(half & 0x8000) << 16;
     uint32_t magnitude = (uint32_t)(half & 0x7FFF) << 13;
     // A denormal is a whole multiple of 2^-24; computed so, no denormal f32 is involved that a processor mode might
@@ -48,7 +48,7 @@ static inline float f16_to_f32(uint16_t half) {
     return float_of(sign | bits);
 }
 
-static inline uint16_t f32_to_f16(float value) {
+static inline __attribute__((always_inline)) uint16_t f32_to_f16(float value) {
     uint32_t bits = bits_of(value);
     uint32_t magnitude = bits & 0x7FFFFFFFu;
     // Adding 0.5 puts the last bit of the sum at 2^-24, that of a denormal half: the addition itself rounds.
@@ -62,9 +62,9 @@ static inline uint16_t f32_to_f16(float value) {
     return (uint16_t)(((bits >> 16) & 0x8000u) | half);
 }
 
-static inline float bf16_to_f32(uint16_t brain) { return float_of((uint32_t)brain << 16); }
+static inline __attribute__((always_inline)) float bf16_to_f32(uint16_t brain) { return float_of((uint32_t)brain << 16); }
 
-static inline uint16_t f32_to_bf16(float value) {
+static inline __attribute__((always_inline)) uint16_t f32_to_bf16(float value) {
     uint32_t bits = bits_of(value);
     uint32_t rounded = (bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16;
     uint32_t nan = (bits >> 16) | 0x40u;
@@ -73,14 +73,14 @@ static inline uint16_t f32_to_bf16(float value) {
 
 // MARK: blocks
 
-static inline void decode_q4_0(const uint8_t *block, float *out) {
+static inline __attribute__((always_inline)) void decode_q4_0(const uint8_t *block, float *out) {
     float d = f16_to_f32(load_u16(block));
     const uint8_t *nibbles = block + 2;
     for (int i = 0; i < HALF; i++) out[i] = d * (float)((nibbles[i] & 0x0F) - 8);
     for (int i = 0; i < HALF; i++) out[i + HALF] = d * (float)((nibbles[i] >> 4) - 8);
 }
 
-static inline void decode_q4_1(const uint8_t *block, float *out) {
+static inline __attribute__((always_inline)) void decode_q4_1(const uint8_t *block, float *out) {
     float d = f16_to_f32(load_u16(block)), m = f16_to_f32(load_u16(block + 2));
     const uint8_t *nibbles = block + 4;
     for (int i = 0; i < HALF; i++) out[i] = d * (float)(nibbles[i] & 0x0F) + m;
@@ -88,27 +88,27 @@ static inline void decode_q4_1(const uint8_t *block, float *out) {
 }
 
 /// The five-bit integers of a block: nibble i with bit i of `fifth_bits` above it.
-static inline void unpack_five_bits(uint32_t fifth_bits, const uint8_t *nibbles, int32_t *out) {
+static inline __attribute__((always_inline)) void unpack_five_bits(uint32_t fifth_bits, const uint8_t *nibbles, int32_t *out) {
     for (int i = 0; i < HALF; i++) out[i] = (nibbles[i] & 0x0F) | (int32_t)((fifth_bits >> i & 1u) << 4);
     for (int i = 0; i < HALF; i++)
         out[i + HALF] = (nibbles[i] >> 4) | (int32_t)((fifth_bits >> (i + HALF) & 1u) << 4);
 }
 
-static inline void decode_q5_0(const uint8_t *block, float *out) {
+static inline __attribute__((always_inline)) void decode_q5_0(const uint8_t *block, float *out) {
     float d = f16_to_f32(load_u16(block));
     int32_t values[BLOCK];
     unpack_five_bits(load_u32(block + 2), block + 6, values);
     for (int i = 0; i < BLOCK; i++) out[i] = d * (float)(values[i] - 16);
 }
 
-static inline void decode_q5_1(const uint8_t *block, float *out) {
+static inline __attribute__((always_inline)) void decode_q5_1(const uint8_t *block, float *out) {
     float d = f16_to_f32(load_u16(block)), m = f16_to_f32(load_u16(block + 2));
     int32_t values[BLOCK];
     unpack_five_bits(load_u32(block + 4), block + 8, values);
     for (int i = 0; i < BLOCK; i++) out[i] = d * (float)values[i] + m;
 }
 
-static inline void decode_q8_0(const uint8_t *block, float *out) {
+static inline __attribute__((always_inline)) void decode_q8_0(const uint8_t *block, float *out) {
     float d = f16_to_f32(load_u16(block));
     const int8_t *values = (const int8_t *)(block + 2);
     for (int i = 0; i < BLOCK; i++) out[i] = d * (float)values[i];

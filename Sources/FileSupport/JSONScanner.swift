@@ -20,6 +20,10 @@ struct JSONScanner {
         if bytes.count >= 3, bytes[0] == 0xEF, bytes[1] == 0xBB, bytes[2] == 0xBF {
             throw Failure(offset: 0, problem: "the text starts with a byte order mark; save it without")
         }
+        // Checked once for all strings, which are then made without further checks.
+        if let offset = firstInvalidUTF8Offset(in: bytes) {
+            throw Failure(offset: offset, problem: "the text is not valid UTF-8 here")
+        }
         skipWhitespace()
         let value = try parseValue()
         skipWhitespace()
@@ -168,7 +172,8 @@ struct JSONScanner {
         while position < bytes.count {
             switch bytes[position] {
             case UInt8(ascii: "\""):
-                let text = try string(UnsafeRawBufferPointer(rebasing: bytes[start..<position]), at: start)
+                let text = String(
+                    decoding: UnsafeRawBufferPointer(rebasing: bytes[start..<position]), as: UTF8.self)
                 position += 1
                 return text
             case UInt8(ascii: "\\"):
@@ -182,24 +187,17 @@ struct JSONScanner {
         throw unexpected("the closing quote of a string")
     }
 
-    private func string(_ text: UnsafeRawBufferPointer, at offset: Int) throws(Failure) -> String {
-        guard let string = String(validating: text, as: UTF8.self) else {
-            throw Failure(offset: offset, problem: "the string that starts here is not valid UTF-8")
-        }
-        return string
-    }
-
     /// The rare path: copies what was scanned so far and goes on with replacements.
     private mutating func parseEscapedString(from start: Int) throws(Failure) -> String {
-        var text = Array(bytes[start..<position])
+        var text: [UInt8] = []
+        text.reserveCapacity(position - start + 32)
+        text.append(contentsOf: bytes[start..<position])
         while position < bytes.count {
             let byte = bytes[position]
             switch byte {
             case UInt8(ascii: "\""):
                 position += 1
-                return try text.span.withUnsafeBytes { buffer throws(Failure) in
-                    try string(buffer, at: start)
-                }
+                return String(decoding: text, as: UTF8.self)
             case UInt8(ascii: "\\"):
                 position += 1
                 try parseEscape(into: &text)

@@ -1,6 +1,7 @@
 // Builds a tokenizer from the metadata of a GGUF file.
 
-package import FileSupport
+package import Checkpoints
+public import FileSupport
 
 /// The `tokenizer.*` values of a GGUF file, as far as a byte-level tokenizer needs them.
 package struct GGUFTokenizerMetadata: Sendable {
@@ -30,14 +31,61 @@ package struct GGUFTokenizerMetadata: Sendable {
     package init(location: String) { self.location = location }
 }
 
+extension GGUFTokenizerMetadata {
+    /// Reads the values from a file's metadata.
+    package init(_ metadata: GGUFMetadata) throws(InputError) {
+        self.init(location: metadata.path)
+        let prefix = "tokenizer.ggml."
+        if metadata["\(prefix)model"] != nil { model = try metadata.string("\(prefix)model") }
+        if metadata["\(prefix)pre"] != nil { preTokenizer = try metadata.string("\(prefix)pre") }
+        if metadata["\(prefix)tokens"] != nil {
+            let list = try metadata.array("\(prefix)tokens")
+            try Self.check(tokenCount: list.count, location: location)
+            tokens = try list.strings()
+        }
+        if metadata["\(prefix)token_type"] != nil {
+            tokenTypes = try metadata.array("\(prefix)token_type").integers()
+        }
+        if metadata["\(prefix)merges"] != nil { merges = try metadata.array("\(prefix)merges").strings() }
+        for name in ["bos", "eos", "eot", "eom", "unknown", "padding"] {
+            let key = "\(prefix)\(name)_token_id"
+            if metadata[key] != nil { tokenIDs[name] = try metadata.integer(key) }
+        }
+        func flag(_ name: String) throws(InputError) -> Bool? {
+            metadata[prefix + name] == nil ? nil : try metadata.bool(prefix + name)
+        }
+        addsBeginningOfText = try flag("add_bos_token")
+        addsEndOfText = try flag("add_eos_token")
+        addsSpacePrefix = try flag("add_space_prefix")
+        let templateKey = "tokenizer.chat_template"
+        for key in metadata.keys where key == templateKey || key.hasPrefix("\(templateKey).") {
+            let name = key == templateKey ? "default" : String(key.dropFirst(templateKey.count + 1))
+            chatTemplates[name] = try metadata.string(key)
+        }
+    }
+
+    fileprivate static func check(tokenCount: Int, location: String) throws(InputError) {
+        guard (1...Vocabulary.maximumSize).contains(tokenCount) else {
+            throw InputError(
+                "\(location), tokenizer.ggml.tokens", expected: "1 to \(Vocabulary.maximumSize) tokens",
+                found: "\(tokenCount)")
+        }
+    }
+}
+
 extension Tokenizer {
-    /// Builds the tokenizer that a GGUF file describes.
+    /// Loads the tokenizer inside a GGUF file.
     ///
     /// GGUF does not keep how added tokens treat the space around them, nor normalisers: they have none here.
     ///
-    /// - Throws: `InputError` that names the key, for what is malformed or not supported.
-    package convenience init(gguf metadata: GGUFTokenizerMetadata) throws(InputError) {
-        try self.init(metadata.definition())
+    /// - Throws: `InputError` that names the file and the key, for what is malformed or not supported.
+    public convenience init(ggufFile path: String) throws(InputError) {
+        try self.init(gguf: GGUFFile(path: path).metadata)
+    }
+
+    /// The tokenizer of a GGUF file that is open already.
+    package convenience init(gguf metadata: GGUFMetadata) throws(InputError) {
+        try self.init(GGUFTokenizerMetadata(metadata).definition())
     }
 }
 
@@ -55,11 +103,7 @@ extension GGUFTokenizerMetadata {
                 "\(location), tokenizer.ggml.model", "the tokenizer model \"\(model)\" is not supported",
                 advice: "Byte-level BPE (\"gpt2\") is")
         }
-        guard !tokens.isEmpty, tokens.count <= Vocabulary.maximumSize else {
-            throw InputError(
-                "\(location), tokenizer.ggml.tokens", expected: "1 to \(Vocabulary.maximumSize) tokens",
-                found: "\(tokens.count)")
-        }
+        try Self.check(tokenCount: tokens.count, location: location)
         guard tokenTypes.isEmpty || tokenTypes.count == tokens.count else {
             throw InputError(
                 "\(location), tokenizer.ggml.token_type", expected: "one for each of \(tokens.count) tokens",

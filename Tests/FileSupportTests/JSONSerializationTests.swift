@@ -44,7 +44,9 @@ import Testing
 
     @Test func roundTripsDoublesBitForBit() throws {
         var generator = SystemRandomNumberGenerator()
-        var values: [Double] = [0, -0.0, 1, 0.1, 1e16, 1e21, 1e-7, .leastNonzeroMagnitude, .greatestFiniteMagnitude, .pi]
+        var values: [Double] = [
+            0, -0.0, 1, 0.1, 1e16, 1e21, 1e-7, .leastNonzeroMagnitude, .greatestFiniteMagnitude, .pi,
+        ]
         for _ in 0..<2000 {
             let value = Double(bitPattern: generator.next())
             if value.isFinite { values.append(value) }
