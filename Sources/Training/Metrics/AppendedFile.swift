@@ -29,7 +29,8 @@ final class AppendedFile {
         let length = Int(lseek(descriptor, 0, SEEK_END))
         guard length >= keptCount else {
             throw InputError(
-                path, expected: "at least the \(keptCount) bytes that the checkpoint knows", found: "\(length)",
+                path, expected: "at least the \(keptCount) bytes that the checkpoint knows",
+                found: "\(length)",
                 advice: "The file was changed since; restore it, or start a new run.")
         }
         guard ftruncate(descriptor, off_t(keptCount)) == 0, lseek(descriptor, 0, SEEK_END) == keptCount else {

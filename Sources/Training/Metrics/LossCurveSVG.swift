@@ -72,7 +72,9 @@ package struct LossCurveSVG {
         let (plotRight, plotBottom) = (Self.text(Self.width - Self.right), Self.height - Self.bottom)
         for value in yTicks.values {
             let y = y(value)
-            lines.append(#"<line class="grid" x1="\#(Self.text(Self.left))" x2="\#(plotRight)" y1="\#(y)" y2="\#(y)"/>"#)
+            lines.append(
+                #"<line class="grid" x1="\#(Self.text(Self.left))" x2="\#(plotRight)" y1="\#(y)" y2="\#(y)"/>"#
+            )
             lines.append(
                 #"<text x="\#(Self.text(Self.left - 10))" y="\#(y)" text-anchor="end" dy="0.35em">"#
                     + "\(yTicks.label(value))</text>")
@@ -83,9 +85,11 @@ package struct LossCurveSVG {
                     + "\(xTicks.label(value))</text>")
         }
         let y = Self.text(plotBottom)
-        lines.append(#"<line class="axis" x1="\#(Self.text(Self.left))" x2="\#(plotRight)" y1="\#(y)" y2="\#(y)"/>"#)
+        lines.append(
+            #"<line class="axis" x1="\#(Self.text(Self.left))" x2="\#(plotRight)" y1="\#(y)" y2="\#(y)"/>"#)
         let middle = Self.text((Self.left + Self.width - Self.right) / 2)
-        lines.append(#"<text x="\#(middle)" y="\#(Self.text(Self.height - 12))" text-anchor="middle">step</text>"#)
+        lines.append(
+            #"<text x="\#(middle)" y="\#(Self.text(Self.height - 12))" text-anchor="middle">step</text>"#)
         lines.append(
             #"<text transform="translate(20 \#(Self.text((Self.top + plotBottom) / 2))) rotate(-90)" "#
                 + #"text-anchor="middle">loss (nats per labelled token)</text>"#)

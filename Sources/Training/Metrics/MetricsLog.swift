@@ -40,7 +40,8 @@ final class MetricsLog {
     }
 
     private func append(_ record: JSONValue, type: String) throws(InputError) {
-        let members = [("type", JSONValue.string(type))] + (record.objectValue?.members.map { ($0, $1) } ?? [])
+        let members =
+            [("type", JSONValue.string(type))] + (record.objectValue?.members.map { ($0, $1) } ?? [])
         try file.append(.object(JSONObject(members.map { (key: $0, value: $1) })))
     }
 }

@@ -18,7 +18,8 @@ final class TrainingTrace {
         try file.append(
             .object(
                 JSONObject([
-                    ("step", .integer(step)), ("loss", .number(loss)), ("learning_rate", .number(learningRate)),
+                    ("step", .integer(step)), ("loss", .number(loss)),
+                    ("learning_rate", .number(learningRate)),
                     ("sequences", .array(sequences.map { Self.list($0.tokens) })),
                     ("labels", .array(sequences.map { Self.list($0.labels) })),
                 ])))
@@ -34,7 +35,8 @@ extension Batch {
         (0..<sequenceCount).map { sequence in
             let range = Int(sequenceBoundaries[sequence])..<Int(sequenceBoundaries[sequence + 1])
             let shifted = range.map { position in
-                position > range.lowerBound && labels[position - 1] != Batch.unlabelled ? labels[position - 1] : -100
+                position > range.lowerBound && labels[position - 1] != Batch.unlabelled
+                    ? labels[position - 1] : -100
             }
             return (Array(tokens[range]), shifted)
         }

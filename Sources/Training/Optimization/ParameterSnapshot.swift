@@ -20,11 +20,15 @@ struct ParameterSnapshot {
 
     /// Copies the values of now.
     func take() {
-        for (parameter, copy) in zip(parameters, copies) { backend.copy(parameter.value, scale: 1, into: copy) }
+        for (parameter, copy) in zip(parameters, copies) {
+            backend.copy(parameter.value, scale: 1, into: copy)
+        }
     }
 
     /// Gives the parameters the copied values.
     func restore() {
-        for (parameter, copy) in zip(parameters, copies) { backend.copy(copy, scale: 1, into: parameter.value) }
+        for (parameter, copy) in zip(parameters, copies) {
+            backend.copy(copy, scale: 1, into: parameter.value)
+        }
     }
 }

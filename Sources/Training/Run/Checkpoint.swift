@@ -56,7 +56,8 @@ package enum Checkpoint {
     package static func readState(_ path: String) throws(InputError) -> CheckpointState {
         let file = "\(path)/\(stateName)"
         let document = try JSONParser.parse(fileAt: file)
-        guard let version = document["version"]?.integerValue, version == CheckpointState.currentVersion else {
+        guard let version = document["version"]?.integerValue, version == CheckpointState.currentVersion
+        else {
             throw InputError(
                 file, expected: "checkpoint version \(CheckpointState.currentVersion)",
                 found: document["version"]?.serialized() ?? "none",
@@ -98,14 +99,16 @@ package enum Checkpoint {
                     throw InputError(stored.location, expected: "F32", found: stored.type.rawValue)
                 }
                 let values = backend.upload(
-                    try stored.float32Values(), rowCount: tensor.rowCount, width: tensor.width, type: .float32)
+                    try stored.float32Values(), rowCount: tensor.rowCount, width: tensor.width, type: .float32
+                )
                 backend.copy(values, scale: 1, into: tensor)
                 unread.remove(stored.name)
             }
         }
         guard unread.isEmpty else {
             throw InputError(
-                file.path, "it holds \(unread.count) tensors that the model does not train, e.g. \(unread.sorted()[0])")
+                file.path,
+                "it holds \(unread.count) tensors that the model does not train, e.g. \(unread.sorted()[0])")
         }
         optimizer.completedSteps = step
     }

@@ -182,10 +182,12 @@ package final class Trainer<Model: TrainableModel> {
             if configuration.validation.keepBest { try save(to: folder.best) }
         }
         if !loss.isFinite {
-            onEvent(.warning("the validation loss after step \(step) is \(loss); it is not in the loss curve"))
+            onEvent(
+                .warning("the validation loss after step \(step) is \(loss); it is not in the loss curve"))
         }
         let record = ValidationMetrics(
-            step: step, loss: loss, labelledTokens: count, isBest: isBest, seconds: Self.seconds(clock.now - start))
+            step: step, loss: loss, labelledTokens: count, isBest: isBest,
+            seconds: Self.seconds(clock.now - start))
         if loss.isFinite { try metrics.append(record) }
         onEvent(.validation(record))
         try writeLossCurve()
@@ -211,7 +213,8 @@ package final class Trainer<Model: TrainableModel> {
 
     private func writeLossCurve() throws(InputError) {
         let name = folder.path.split(separator: "/").last.map(String.init) ?? "run"
-        try AtomicFile.write(to: folder.lossCurve, text: LossCurveSVG(metrics.curve, title: "Loss of \(name)").text)
+        try AtomicFile.write(
+            to: folder.lossCurve, text: LossCurveSVG(metrics.curve, title: "Loss of \(name)").text)
     }
 
     private var startingPlan: TrainingPlan {
