@@ -79,7 +79,7 @@ let package = Package(
         tests("ChatTemplatesTests", ["ChatTemplates", "FileSupport"], resources: [.copy("Goldens")]),
         tests("ModelsTests", ["Models"]),
         tests("AdaptersTests", ["Adapters", "Models"]),
-        tests("TrainingTests", ["Training"]),
+        tests("TrainingTests", ["Training", "Tokenization", "ChatTemplates", "FileSupport"]),
         tests("EvaluationTests", ["Evaluation"]),
         tests("CommandLineToolTests", ["SparseLoRA"]),
     ]

@@ -3,7 +3,7 @@
 internal import ArgumentParser
 
 @main
-struct Benchmarks: AsyncParsableCommand {
+struct Benchmarks: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "Benchmarks",
         abstract: "Measures kernels and training steps against this machine's own ceilings.",
@@ -14,5 +14,5 @@ struct Benchmarks: AsyncParsableCommand {
               Benchmarks step MODEL       one LoRA training step
               Benchmarks startup MODEL    from opening the files to the first step's loss
             """,
-        subcommands: [GemmBenchmark.self])
+        subcommands: [GemmBenchmark.self, StepBenchmark.self])
 }

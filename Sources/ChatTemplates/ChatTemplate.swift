@@ -1,6 +1,12 @@
 // The public face: a parsed chat template that turns conversations into text.
 
-import Glibc
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
 public import FileSupport
 
 /// A model's chat template, in the subset of Jinja that published models use, with the settings under which they

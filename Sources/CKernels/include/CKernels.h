@@ -13,5 +13,6 @@
 #include "sl_ops.h"
 #include "sl_attention.h"
 #include "sl_dequantize.h"
+#include "sl_transpose.h"
 
 #endif

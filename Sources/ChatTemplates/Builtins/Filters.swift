@@ -1,6 +1,12 @@
 // The table of filters, and those that work on single values.
 
-import Glibc
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
 
 /// Every filter there is; the names are Jinja's.
 enum FilterName: String {

@@ -1,6 +1,12 @@
 // The functions that every chat template may call.
 
-import Glibc
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
 
 enum GlobalFunction: String, CaseIterable {
     case range, namespace, dict

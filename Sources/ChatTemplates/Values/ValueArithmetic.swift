@@ -1,6 +1,12 @@
 // Arithmetic with Python's rules: floored division, integers that stay integers, strings and lists that concatenate.
 
-import Glibc
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
 
 enum BinaryOperator: String {
     case add = "+"

@@ -1,6 +1,12 @@
 // `str` and `repr` of values, as Python prints them.
 
-import Glibc
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
 
 extension TemplateValue {
     /// Python's `str(value)`, which is what `{{ value }}` prints.

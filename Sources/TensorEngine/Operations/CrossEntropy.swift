@@ -8,6 +8,12 @@ package struct LossResult {
     package let count: Int
     /// Loss of each row in order, 0 where unlabelled.
     package let rowLosses: [Float]
+
+    package init(sum: Double, count: Int, rowLosses: [Float]) {
+        self.sum = sum
+        self.count = count
+        self.rowLosses = rowLosses
+    }
 }
 
 extension Tape {

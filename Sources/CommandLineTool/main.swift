@@ -1,0 +1,1 @@
+print("sparselora: the commands land with the trainer")

@@ -1,0 +1,145 @@
+// A decoder's configuration from GGUF metadata, completed by what only the tensors tell.
+
+import Checkpoints
+import FileSupport
+import TensorEngine
+
+extension DecoderConfiguration {
+    /// - Throws: `InputError` naming the metadata key for anything missing, out of range or not supported.
+    init(_ file: GGUFFile, family: Family) throws(InputError) {
+        let keys = GGUFKeys(metadata: file.metadata, prefix: family.ggufArchitecture)
+        if try keys.integer("expert_count", in: 0...LargestSize.heads, default: 0) > 0 {
+            throw keys.unsupported("expert_count", "mixtures of experts are not supported")
+        }
+        width = try keys.integer("embedding_length", in: 1...LargestSize.width)
+        vocabularySize = try Self.vocabularySize(file, keys, width: width)
+        feedForwardWidth = try keys.integer("feed_forward_length", in: 1...LargestSize.feedForwardWidth)
+        layerCount = try keys.integer("block_count", in: 1...LargestSize.layers)
+        headCount = try keys.integer("attention.head_count", in: 1...LargestSize.heads)
+        keyValueHeadCount = try keys.integer(
+            "attention.head_count_kv", in: 1...headCount, default: headCount)
+        if !keys.has("attention.key_length"), !width.isMultiple(of: headCount) {
+            throw InputError(
+                keys.location("attention.head_count"), expected: "a divisor of embedding_length (\(width))",
+                found: "\(headCount)")
+        }
+        headWidth = try keys.integer(
+            "attention.key_length", in: 2...LargestSize.headWidth, default: max(2, width / headCount))
+        guard
+            try keys.integer("attention.value_length", in: 1...LargestSize.headWidth, default: headWidth)
+                == headWidth
+        else {
+            throw keys.unsupported(
+                "attention.value_length", "values of another width than keys are not supported")
+        }
+        maximumPositions = try keys.integer("context_length", in: 1...LargestSize.positions)
+        normEpsilon = Float(try keys.number("attention.layer_norm_rms_epsilon", in: 0...1))
+        rotary = try RotaryConfiguration(file, keys, headWidth: headWidth)
+        tiesEmbeddings = !file.contains("output.weight")
+        hasQueryKeyValueBias = file.contains("blk.0.attn_q.bias")
+        hasOutputBias = file.contains("blk.0.attn_output.bias")
+        hasFeedForwardBias = file.contains("blk.0.ffn_gate.bias")
+        normOffset = family.normOffset
+        windows = Array(repeating: 0, count: layerCount)
+        queryScale = 1 / Float(headWidth).squareRoot()
+        try checkConsistency(
+            location: "\(file.path) metadata", heads: "\(keys.prefix).attention.head_count",
+            keyValueHeads: "\(keys.prefix).attention.head_count_kv",
+            headWidth: "\(keys.prefix).attention.key_length")
+    }
+
+    /// The embedding table tells it; the metadata key is optional and must agree.
+    private static func vocabularySize(
+        _ file: GGUFFile, _ keys: GGUFKeys, width: Int
+    ) throws(InputError) -> Int {
+        let table = try file.tensor(named: "token_embd.weight")
+        guard table.shape.count == 2, (1...LargestSize.vocabulary).contains(table.shape[0]) else {
+            throw InputError(
+                table.location, expected: "a table of [vocabulary, \(width)]", found: "\(table.shape)")
+        }
+        let size = table.shape[0]
+        let claimed = try keys.integer("vocab_size", in: 1...LargestSize.vocabulary, default: size)
+        guard claimed == size else {
+            throw InputError(
+                keys.location("vocab_size"), expected: "\(size), the rows of token_embd.weight",
+                found: "\(claimed)")
+        }
+        return size
+    }
+}
+
+extension RotaryConfiguration {
+    fileprivate init(_ file: GGUFFile, _ keys: GGUFKeys, headWidth: Int) throws(InputError) {
+        theta = try keys.number("rope.freq_base", in: 1...1e12, default: 10_000)
+        width = try keys.integer("rope.dimension_count", in: 2...headWidth, default: headWidth)
+        guard width == headWidth else {
+            throw keys.unsupported("rope.dimension_count", "partly rotated heads are not supported")
+        }
+        scaling = .none
+        switch try keys.string("rope.scaling.type", default: "none") {
+        case "none": break
+        case "linear":
+            scaling = .linear(factor: try keys.number("rope.scaling.factor", in: 1e-3...1e6))
+        case let type:
+            throw keys.unsupported(
+                "rope.scaling.type", "the rope scaling \"\(type.prefix(40))\" is not supported",
+                advice: "Supported: none, linear, and Llama 3's rope_freqs.weight.")
+        }
+        guard file.contains(GGUFKeys.rotaryDivisors) else { return }
+        let stored = try file.tensor(named: GGUFKeys.rotaryDivisors)
+        try stored.require(shape: [width / 2])
+        let divisors = try stored.float32Values()
+        guard scaling == .none, divisors.allSatisfy({ $0.isFinite && $0 > 0 }) else {
+            throw InputError(
+                stored.location, expected: "positive finite factors and no other rope scaling",
+                found: "others")
+        }
+        scaling = recognisingLlama3(divisors)
+    }
+}
+
+/// Metadata of one architecture: keys with its prefix.
+struct GGUFKeys {
+    let metadata: GGUFMetadata
+    let prefix: String
+
+    /// The tensor with Llama 3's frequency divisors.
+    static let rotaryDivisors = "rope_freqs.weight"
+
+    func has(_ key: String) -> Bool { metadata["\(prefix).\(key)"] != nil }
+    func location(_ key: String) -> String { "\(metadata.path) metadata \(prefix).\(key)" }
+
+    func unsupported(_ key: String, _ problem: String, advice: String? = nil) -> InputError {
+        InputError(location(key), problem, advice: advice)
+    }
+
+    func integer(
+        _ key: String, in range: ClosedRange<Int>, default fallback: Int? = nil
+    ) throws(InputError) -> Int {
+        if let fallback, !has(key) { return fallback }
+        let value = try metadata.integer("\(prefix).\(key)")
+        guard range.contains(value) else {
+            throw InputError(
+                location(key), expected: "a whole number from \(range.lowerBound) to \(range.upperBound)",
+                found: "\(value)")
+        }
+        return value
+    }
+
+    func number(
+        _ key: String, in range: ClosedRange<Double>, default fallback: Double? = nil
+    ) throws(InputError) -> Double {
+        if let fallback, !has(key) { return fallback }
+        let value = try metadata.number("\(prefix).\(key)")
+        guard range.contains(value) else {
+            throw InputError(
+                location(key), expected: "a number from \(range.lowerBound) to \(range.upperBound)",
+                found: "\(value)")
+        }
+        return value
+    }
+
+    func string(_ key: String, default fallback: String) throws(InputError) -> String {
+        has(key) ? try metadata.string("\(prefix).\(key)") : fallback
+    }
+}

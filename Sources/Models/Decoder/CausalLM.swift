@@ -1,0 +1,141 @@
+// The language model: embedding -> blocks -> final norm -> head.
+
+package import FileSupport
+package import TensorEngine
+
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Musl)
+    internal import Musl
+#else
+    internal import Darwin
+#endif
+
+/// A decoder-only language model with a frozen base and optional adapters in its linear layers.
+///
+/// Batches are sequences laid end to end (`PackedSequences`). T rows enter; in the last block only the rows whose
+/// output is used become queries, so its output projection and feed-forward network, the final norm and the head
+/// compute nothing else. Not thread-safe: one thread drives a model.
+package final class CausalLM {
+    package let configuration: DecoderConfiguration
+    package let backend: any Backend
+    /// The type of weights and activations.
+    package let computeType: ElementType
+    private let embedding: FrozenWeight
+    private let blocks: [DecoderBlock]
+    private let finalNorm: Normalization
+    /// [V, D]; the embedding table in models that tie them.
+    private let head: FrozenWeight
+    private let rotary: RotaryEmbedding
+
+    /// Loads a model's weights.
+    ///
+    /// - Parameters:
+    ///   - computeType: bf16, or f32 for reference results; stored weights are converted.
+    /// - Throws: `InputError` when tensors are missing, of other shapes or left over, or when memory does not suffice.
+    package init(
+        _ source: ModelSource, computeType: ElementType = .bfloat16, backend: any Backend
+    ) throws(InputError) {
+        try MemoryNeed(source, computeType: computeType).check()
+        let configuration = source.configuration
+        let weights = ScopedWeights(source, computeType: computeType, backend: backend)
+        let decoder = weights.scoped("model")
+        embedding = try decoder.scoped("embed_tokens").matrix(
+            "weight", output: configuration.vocabularySize, input: configuration.width)
+        var blocks: [DecoderBlock] = []
+        for layer in 0..<configuration.layerCount {
+            blocks.append(try DecoderBlock(decoder.scoped("layers.\(layer)"), layer: layer, configuration))
+        }
+        self.blocks = blocks
+        finalNorm = try Normalization(decoder.scoped("norm"), count: configuration.width, configuration)
+        head =
+            configuration.tiesEmbeddings
+            ? embedding
+            : try weights.scoped("lm_head").matrix(
+                "weight", output: configuration.vocabularySize, input: configuration.width)
+        try weights.finish()
+        rotary = RotaryEmbedding(configuration.rotary)
+        self.configuration = configuration
+        self.computeType = computeType
+        self.backend = backend
+    }
+
+    /// Every linear layer that can carry an adapter, in the order of the layers.
+    package var linears: [Linear] { blocks.flatMap(\.linears) }
+
+    /// Hidden states after the final norm, [output rows, D], of the batch's output rows.
+    ///
+    /// - Parameter dropoutSeed: decides the adapters' dropout masks of this pass.
+    /// - Throws: `InputError` when a token number is not in the vocabulary.
+    package func hiddenStates(
+        _ batch: PackedSequences, on tape: Tape, dropoutSeed: UInt64 = 0
+    ) throws(InputError) -> Variable {
+        try batch.checkTokens(vocabularySize: configuration.vocabularySize)
+        return hiddenStates(ForwardPass(batch, tape: tape, rotary: rotary, dropoutSeed: dropoutSeed))
+    }
+
+    /// The sum of cross-entropies over the labelled rows, recorded on the tape.
+    ///
+    /// - Parameters:
+    ///   - labels: for every row the token that must follow it, negative where none is scored. The batch's own
+    ///     `outputRows` are not used: the labelled rows are the output.
+    ///   - gradientScale: d(objective)/d(loss sum), e.g. 1 / labelled tokens of the whole step.
+    /// - Throws: `InputError` when a token number or label is not in the vocabulary.
+    package func loss(
+        _ batch: PackedSequences, labels: [Int32], gradientScale: Float, on tape: Tape,
+        dropoutSeed: UInt64 = 0
+    ) throws(InputError) -> LossResult {
+        precondition(
+            labels.count == batch.tokens.count, "loss: \(labels.count) labels, \(batch.tokens.count) tokens")
+        let rows = labels.indices.filter { labels[$0] >= 0 }
+        if let row = rows.first(where: { labels[$0] >= configuration.vocabularySize }) {
+            throw InputError(
+                "label \(row) of the batch",
+                expected: "a token number from 0 to \(configuration.vocabularySize - 1)",
+                found: "\(labels[row])")
+        }
+        guard !rows.isEmpty else { return LossResult(sum: 0, count: 0, rowLosses: []) }
+        var batch = batch
+        batch.outputRows = rows.map { Int32($0) }
+        let hidden = try hiddenStates(batch, on: tape, dropoutSeed: dropoutSeed)
+        return tape.crossEntropy(
+            hidden, head: head, labels: backend.upload(rows.map { labels[$0] }),
+            softcap: configuration.logitSoftcap, gradientScale: gradientScale)
+    }
+
+    /// Logits f32 [output rows, V] of the batch's output rows, row after row.
+    ///
+    /// - Throws: `InputError` when a token number is not in the vocabulary.
+    package func logits(_ batch: PackedSequences) throws(InputError) -> [Float] {
+        let tape = Tape(backend: backend, isRecording: false)
+        return logits(ofHidden: try hiddenStates(batch, on: tape).value)
+    }
+
+    /// The same against a cache: the batch's rows follow what each sequence has in it, and join it.
+    func logits(_ batch: PackedSequences, cache: CachePlacement) throws(InputError) -> [Float] {
+        try batch.checkTokens(vocabularySize: configuration.vocabularySize)
+        let tape = Tape(backend: backend, isRecording: false)
+        let pass = ForwardPass(batch, tape: tape, rotary: rotary, dropoutSeed: 0, cache: cache)
+        return logits(ofHidden: hiddenStates(pass).value)
+    }
+
+    private func hiddenStates(_ pass: ForwardPass) -> Variable {
+        let tape = pass.tape
+        var x = tape.embedding(
+            pass.tokens, table: embedding.tensor, scale: configuration.embeddingScale, type: computeType)
+        for (layer, block) in blocks.enumerated() {
+            x = block(x, pass, queries: layer == blocks.count - 1 ? pass.outputRows : pass.allRows)
+        }
+        return finalNorm(x, on: tape)
+    }
+
+    private func logits(ofHidden hidden: Tensor) -> [Float] {
+        let logits = backend.makeTensor(
+            rowCount: hidden.rowCount, width: configuration.vocabularySize, type: .float32)
+        backend.multiply(
+            [MatrixProduct(MatrixOperand(hidden), MatrixOperand(head.tensor))], into: MatrixOutput(logits))
+        let values = backend.download(logits)
+        let cap = configuration.logitSoftcap
+        return cap > 0 ? values.map { cap * tanh($0 / cap) } : values
+    }
+}

@@ -1,0 +1,141 @@
+// One transformer block. T rows come in; the rows asked for come out: all of them except in the last block.
+
+import FileSupport
+import TensorEngine
+
+/// x + attention(norm(x)), then x + feedForward(norm(x)), with the family's extra norms where it has them.
+final class DecoderBlock {
+    let attention: SelfAttention
+    let feedForward: FeedForward
+    private let inputNorm: Normalization
+    private let feedForwardNorm: Normalization
+    /// Of families that normalise each result before it joins the residual.
+    private let attentionResultNorm: Normalization?
+    private let feedForwardResultNorm: Normalization?
+
+    init(_ weights: ScopedWeights, layer: Int, _ configuration: DecoderConfiguration) throws(InputError) {
+        func norm(_ name: String) throws(InputError) -> Normalization {
+            try Normalization(weights.scoped(name), count: configuration.width, configuration)
+        }
+        attention = try SelfAttention(weights.scoped("self_attn"), layer: layer, configuration)
+        feedForward = try FeedForward(weights.scoped("mlp"), configuration)
+        inputNorm = try norm("input_layernorm")
+        // The same Hugging Face name means the norm before the feed-forward block or the one after attention.
+        if configuration.hasSandwichNorms {
+            attentionResultNorm = try norm("post_attention_layernorm")
+            feedForwardNorm = try norm("pre_feedforward_layernorm")
+            feedForwardResultNorm = try norm("post_feedforward_layernorm")
+        } else {
+            attentionResultNorm = nil
+            feedForwardNorm = try norm("post_attention_layernorm")
+            feedForwardResultNorm = nil
+        }
+    }
+
+    var linears: [Linear] { attention.linears + feedForward.linears }
+
+    func callAsFunction(_ x: Variable, _ pass: ForwardPass, queries: QueryRows) -> Variable {
+        let tape = pass.tape
+        var attended = attention(inputNorm(x, on: tape), pass, queries: queries)
+        if let attentionResultNorm { attended = attentionResultNorm(attended, on: tape) }
+        let residual = queries.selection.map { tape.selectRows(x, $0) } ?? x
+        let middle = tape.add(residual, attended)
+        var fed = feedForward(feedForwardNorm(middle, on: tape), pass)
+        if let feedForwardResultNorm { fed = feedForwardResultNorm(fed, on: tape) }
+        return tape.add(middle, fed)
+    }
+}
+
+/// Grouped-query attention with rotary positions.
+final class SelfAttention {
+    private let query: Linear
+    private let key: Linear
+    private let value: Linear
+    private let output: Linear
+    private let queryNorm: Normalization?
+    private let keyNorm: Normalization?
+    private let layer: Int
+    private let configuration: DecoderConfiguration
+
+    init(_ weights: ScopedWeights, layer: Int, _ configuration: DecoderConfiguration) throws(InputError) {
+        let width = configuration.width
+        let hasBias = configuration.hasQueryKeyValueBias
+        self.layer = layer
+        self.configuration = configuration
+        query = try Linear(
+            weights.scoped("q_proj"), output: configuration.queryWidth, input: width, hasBias: hasBias,
+            rotaryHeads: configuration.headCount)
+        key = try Linear(
+            weights.scoped("k_proj"), output: configuration.keyValueWidth, input: width, hasBias: hasBias,
+            rotaryHeads: configuration.keyValueHeadCount)
+        value = try Linear(
+            weights.scoped("v_proj"), output: configuration.keyValueWidth, input: width, hasBias: hasBias)
+        output = try Linear(
+            weights.scoped("o_proj"), output: width, input: configuration.queryWidth,
+            hasBias: configuration.hasOutputBias, layout: .inputRows)
+        func headNorm(_ name: String) throws(InputError) -> Normalization? {
+            guard configuration.normalisesQueriesAndKeys else { return nil }
+            return try Normalization(weights.scoped(name), count: configuration.headWidth, configuration)
+        }
+        queryNorm = try headNorm("q_norm")
+        keyNorm = try headNorm("k_norm")
+    }
+
+    var linears: [Linear] { [query, key, value, output] }
+
+    /// x [T, D] -> [queries, D]. Keys and values are made of every row, queries of those asked for.
+    func callAsFunction(_ x: Variable, _ pass: ForwardPass, queries: QueryRows) -> Variable {
+        let tape = pass.tape
+        let seed = pass.dropoutSeed
+        let selected = queries.selection.map { tape.selectRows(x, $0) } ?? x
+        let q = positioned(query(selected, on: tape, dropoutSeed: seed), queryNorm, pass, queries.positions)
+        var k = positioned(key(x, on: tape, dropoutSeed: seed), keyNorm, pass, pass.allRows.positions)
+        var v = value(x, on: tape, dropoutSeed: seed)
+        if let cache = pass.cache {
+            (k, v) = cache.store(keys: k.value, values: v.value, layer: layer, on: tape)
+        }
+        let shape = AttentionShape(
+            sequenceCount: pass.sequenceCount, queryStarts: queries.starts, keyStarts: pass.keyStarts,
+            queryPositions: queries.positions, headCount: configuration.headCount,
+            keyValueHeadCount: configuration.keyValueHeadCount, headWidth: configuration.headWidth,
+            scale: configuration.queryScale, softcap: configuration.attentionSoftcap,
+            window: configuration.windows[layer])
+        return output(tape.attention(q, k, v, shape: shape), on: tape, dropoutSeed: seed)
+    }
+
+    private func positioned(
+        _ x: Variable, _ norm: Normalization?, _ pass: ForwardPass, _ positions: Tensor
+    ) -> Variable {
+        let normalised = norm.map { $0.headwise(x, on: pass.tape) } ?? x
+        return pass.tape.rotary(
+            normalised, headWidth: configuration.headWidth, table: pass.rotary, positions: positions)
+    }
+}
+
+/// The gated feed-forward network: down(activation(gate(x)) * up(x)).
+final class FeedForward {
+    private let gate: Linear
+    private let up: Linear
+    private let down: Linear
+    private let activation: GateActivation
+
+    init(_ weights: ScopedWeights, _ configuration: DecoderConfiguration) throws(InputError) {
+        let (width, inner) = (configuration.width, configuration.feedForwardWidth)
+        let hasBias = configuration.hasFeedForwardBias
+        gate = try Linear(weights.scoped("gate_proj"), output: inner, input: width, hasBias: hasBias)
+        up = try Linear(weights.scoped("up_proj"), output: inner, input: width, hasBias: hasBias)
+        down = try Linear(
+            weights.scoped("down_proj"), output: width, input: inner, hasBias: hasBias, layout: .inputRows)
+        activation = configuration.activation
+    }
+
+    var linears: [Linear] { [gate, up, down] }
+
+    func callAsFunction(_ x: Variable, _ pass: ForwardPass) -> Variable {
+        let tape = pass.tape
+        let seed = pass.dropoutSeed
+        let gated = tape.gated(
+            gate(x, on: tape, dropoutSeed: seed), up(x, on: tape, dropoutSeed: seed), activation: activation)
+        return down(gated, on: tape, dropoutSeed: seed)
+    }
+}

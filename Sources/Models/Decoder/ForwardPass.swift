@@ -1,0 +1,67 @@
+// What every block of one forward pass shares: who attends to whom, angles, dropout seed, cache.
+
+import TensorEngine
+
+/// Some rows of a batch as queries, on the device.
+struct QueryRows {
+    /// Which rows of the block's input they are; nil for all.
+    let selection: Tensor?
+    /// int32 [rows], counted from the sequence's first key.
+    let positions: Tensor
+    /// int32 [sequences + 1]
+    let starts: Tensor
+}
+
+/// One batch going through the decoder.
+struct ForwardPass {
+    let tape: Tape
+    let sequenceCount: Int
+    let tokens: Tensor
+    /// All rows of the batch.
+    let allRows: QueryRows
+    /// The rows whose output is needed: the queries of the last block.
+    let outputRows: QueryRows
+    /// int32 [sequences + 1]: which keys belong to which sequence.
+    let keyStarts: Tensor
+    let rotary: RotaryTable
+    let dropoutSeed: UInt64
+    /// Where keys and values of earlier tokens are and those of this batch go; nil outside generation.
+    let cache: CachePlacement?
+
+    init(
+        _ batch: PackedSequences, tape: Tape, rotary: RotaryEmbedding, dropoutSeed: UInt64,
+        cache: CachePlacement? = nil
+    ) {
+        self.tape = tape
+        self.cache = cache
+        self.dropoutSeed = dropoutSeed
+        sequenceCount = batch.sequenceCount
+        let backend = tape.backend
+        tokens = backend.upload(batch.tokens)
+        let positions = cache?.positions ?? batch.positions
+        let starts = backend.upload(batch.starts)
+        allRows = QueryRows(selection: nil, positions: backend.upload(positions), starts: starts)
+        keyStarts = cache.map { backend.upload($0.keyStarts) } ?? starts
+        self.rotary = rotary.table(positionCount: Int(positions.max() ?? 0) + 1, backend: backend)
+        guard let rows = batch.outputRows, rows.count < batch.tokens.count else {
+            outputRows = allRows
+            return
+        }
+        precondition(
+            zip(rows, rows.dropFirst()).allSatisfy { $0 < $1 }
+                && rows.allSatisfy { $0 >= 0 && $0 < batch.tokens.count },
+            "output rows must ascend within the batch")
+        outputRows = QueryRows(
+            selection: backend.upload(rows), positions: backend.upload(rows.map { positions[Int($0)] }),
+            starts: backend.upload(Self.starts(of: rows, in: batch)))
+    }
+
+    /// Where each sequence begins among the selected rows.
+    private static func starts(of rows: [Int32], in batch: PackedSequences) -> [Int32] {
+        var count = 0
+        return batch.starts.map { start in
+            while count < rows.count, rows[count] < start { count += 1 }
+            return Int32(count)
+        }
+    }
+}

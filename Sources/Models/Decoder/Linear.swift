@@ -1,0 +1,48 @@
+// A linear layer of the model: a frozen weight, perhaps a bias, perhaps an adapter. Composed, never subclassed.
+
+import FileSupport
+package import TensorEngine
+
+/// y = x W^T + bias, plus the adapter's share when one is installed.
+package final class Linear {
+    /// The module's Hugging Face name, e.g. `model.layers.0.self_attn.q_proj`.
+    package let name: String
+    package private(set) var weight: FrozenWeight
+    /// f32 [out]
+    package let bias: Tensor?
+    package var adapter: LowRankPair?
+    /// Tells this layer's dropout masks from the others'.
+    private let dropoutSalt: UInt64
+
+    package var inputWidth: Int { weight.inputWidth }
+    package var outputWidth: Int { weight.outputWidth }
+
+    /// - Parameter rotaryHeads: the heads of a q or k projection.
+    init(
+        _ weights: ScopedWeights, output: Int, input: Int, hasBias: Bool,
+        layout: FrozenWeight.Layout = .outputRows, rotaryHeads: Int? = nil
+    ) throws(InputError) {
+        name = weights.path
+        weight = try weights.matrix(
+            "weight", output: output, input: input, layout: layout, rotaryHeads: rotaryHeads)
+        bias = hasBias ? try weights.vector("bias", count: output, rotaryHeads: rotaryHeads) : nil
+        dropoutSalt = Self.salt(name)
+    }
+
+    func callAsFunction(_ x: Variable, on tape: Tape, dropoutSeed: UInt64) -> Variable {
+        tape.linear(x, weight, bias: bias, adapter: adapter, dropoutSeed: dropoutSeed ^ dropoutSalt)
+    }
+
+    /// Replaces the weight by one of the same shape, as merging an adapter does.
+    package func replaceWeight(_ replacement: FrozenWeight) {
+        precondition(
+            replacement.inputWidth == inputWidth && replacement.outputWidth == outputWidth
+                && replacement.layout == weight.layout, "\(name): a weight of another shape")
+        weight = replacement
+    }
+
+    /// FNV-1a of the name: stable from run to run, unlike Swift's own hashes.
+    private static func salt(_ name: String) -> UInt64 {
+        name.utf8.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+    }
+}

@@ -1,0 +1,45 @@
+// Sequences laid end to end, without padding.
+
+import FileSupport
+
+/// A batch of token sequences, concatenated. Attention and positions know where each begins.
+package struct PackedSequences: Equatable, Sendable {
+    /// Token numbers of all sequences [T].
+    package let tokens: [Int32]
+    /// Sequence s is `tokens[starts[s] ..< starts[s + 1]]`; ascending, from 0 to T.
+    package let starts: [Int32]
+    /// Rows whose output is needed, ascending; nil for all.
+    package var outputRows: [Int32]?
+
+    /// - Precondition: `starts` ascends from 0 to the number of tokens, `outputRows` ascends within the tokens.
+    package init(tokens: [Int32], starts: [Int32], outputRows: [Int32]? = nil) {
+        precondition(
+            starts.first == 0 && starts.last.map { Int($0) } == tokens.count
+                && zip(starts, starts.dropFirst()).allSatisfy { $0 <= $1 },
+            "PackedSequences: starts do not cover the \(tokens.count) tokens")
+        self.tokens = tokens
+        self.starts = starts
+        self.outputRows = outputRows
+    }
+
+    package init(_ sequences: [[Int32]], outputRows: [Int32]? = nil) {
+        var starts: [Int32] = [0]
+        for sequence in sequences { starts.append(starts[starts.count - 1] + Int32(sequence.count)) }
+        self.init(tokens: Array(sequences.joined()), starts: starts, outputRows: outputRows)
+    }
+
+    package var sequenceCount: Int { starts.count - 1 }
+
+    /// Place of every row within its sequence [T].
+    package var positions: [Int32] {
+        zip(starts, starts.dropFirst()).flatMap { start, end in 0..<end - start }
+    }
+
+    /// Kernels look tokens up without a check.
+    func checkTokens(vocabularySize: Int) throws(InputError) {
+        guard let row = tokens.firstIndex(where: { $0 < 0 || Int($0) >= vocabularySize }) else { return }
+        throw InputError(
+            "token \(row) of the batch", expected: "a token number from 0 to \(vocabularySize - 1)",
+            found: "\(tokens[row])", advice: "The tokenizer belongs to another model.")
+    }
+}

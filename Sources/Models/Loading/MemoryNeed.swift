@@ -1,0 +1,45 @@
+// Whether a model fits, before anything of it is allocated.
+
+import Checkpoints
+package import FileSupport
+package import TensorEngine
+
+/// What loading a model takes.
+package struct MemoryNeed {
+    /// Bytes of weights in memory, the file's own pages not counted.
+    package let weightBytes: Int
+    private let path: String
+
+    package init(_ source: ModelSource, computeType: ElementType) throws(InputError) {
+        path = source.path
+        let unchanged: StoredType = computeType == .bfloat16 ? .bfloat16 : .float32
+        var bytes = 0
+        for name in source.weights.tensorNames {
+            let tensor = try source.weights.tensor(named: name)
+            // Output and down projections are transposed, so they are copied even when the type stays.
+            let isTransposed = source.huggingFaceName(ofStored: name).map {
+                $0.hasSuffix("o_proj.weight") || $0.hasSuffix("down_proj.weight")
+            }
+            if tensor.type == unchanged, isTransposed != true { continue }
+            let (size, overflow) = tensor.elementCount.multipliedReportingOverflow(by: computeType.byteCount)
+            let (sum, sumOverflow) = bytes.addingReportingOverflow(size)
+            bytes = overflow || sumOverflow ? .max : sum
+        }
+        weightBytes = bytes
+    }
+
+    /// - Throws: `InputError` when the machine has less memory to give.
+    package func check(available: Int? = MachineMemory.availableBytes) throws(InputError) {
+        guard let available, weightBytes > available else { return }
+        throw InputError(
+            path,
+            "its weights need \(Self.inGigabytes(weightBytes)) of memory, "
+                + "this machine has \(Self.inGigabytes(available)) to give",
+            advice: "Use a smaller model, or free memory.")
+    }
+
+    private static func inGigabytes(_ bytes: Int) -> String {
+        let tenths = bytes / 100_000_000
+        return "\(tenths / 10).\(tenths % 10) GB"
+    }
+}

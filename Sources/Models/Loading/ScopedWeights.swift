@@ -1,0 +1,124 @@
+// Reading weights by scope: a layer's initialiser descends into its own names, so it is the name map.
+
+internal import Checkpoints
+package import FileSupport
+package import TensorEngine
+
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Musl)
+    internal import Musl
+#else
+    internal import Darwin
+#endif
+
+/// The weights of a model under a name prefix, converted to the compute type as they are taken.
+package struct ScopedWeights {
+    private let source: ModelSource
+    private let ledger: TensorLedger
+    private let prefix: String
+    private let backend: any Backend
+    private let computeType: ElementType
+
+    package init(_ source: ModelSource, computeType: ElementType, backend: any Backend) {
+        self.source = source
+        self.computeType = computeType
+        self.backend = backend
+        ledger = TensorLedger(source.weights)
+        prefix = ""
+    }
+
+    private init(_ parent: ScopedWeights, prefix: String) {
+        source = parent.source
+        ledger = parent.ledger
+        backend = parent.backend
+        computeType = parent.computeType
+        self.prefix = prefix
+    }
+
+    /// The weights below `name`.
+    package func scoped(_ name: String) -> ScopedWeights {
+        ScopedWeights(self, prefix: path(name))
+    }
+
+    /// The full Hugging Face name of this scope.
+    package var path: String { prefix }
+
+    /// The full Hugging Face name of something in this scope.
+    package func path(_ name: String) -> String { prefix.isEmpty ? name : "\(prefix).\(name)" }
+
+    /// A frozen matrix, `[output, input]` in the file.
+    package func matrix(
+        _ name: String, output: Int, input: Int, layout: FrozenWeight.Layout = .outputRows,
+        rotaryHeads: Int? = nil
+    ) throws(InputError) -> FrozenWeight {
+        let matrix = try take(name, shape: [output, input], rotaryHeads: rotaryHeads)
+        let tensor = try matrix.tensor(as: computeType)
+        return FrozenWeight(layout == .outputRows ? tensor : tensor.transposed(), layout: layout)
+    }
+
+    /// A norm weight or bias, f32 whatever the compute type.
+    package func vector(
+        _ name: String, count: Int, rotaryHeads: Int? = nil
+    ) throws(InputError) -> Tensor {
+        let matrix = try take(name, shape: [count], rotaryHeads: rotaryHeads)
+        var values = try matrix.stored.float32Values()
+        if let rowOrder = matrix.rowOrder { values = rowOrder.map { values[$0] } }
+        return backend.upload(values, rowCount: 1, width: count, type: .float32)
+    }
+
+    /// - Parameter rotaryHeads: the heads of a q or k weight, whose rows GGUF files may hold in another order.
+    private func take(
+        _ name: String, shape: [Int], rotaryHeads: Int?
+    ) throws(InputError) -> StoredMatrix {
+        let stored = try ledger.take(source.storedName(ofTensor: path(name)), shape: shape)
+        return source.ordered(stored, rotaryHeads: rotaryHeads)
+    }
+
+    /// Accounts for what may be left unread without harm, then throws when anything else was.
+    package func finish() throws(InputError) {
+        if source.gguf != nil { ledger.ignore(GGUFKeys.rotaryDivisors) }
+        for name in ledger.unused where name.hasSuffix("rotary_emb.inv_freq") { ledger.ignore(name) }
+        try ignoreTiedHead()
+        try ledger.finish()
+    }
+
+    /// Some files of tied models store the head as well. One that differs from the embedding is another model.
+    private func ignoreTiedHead() throws(InputError) {
+        let name = "lm_head.weight"
+        guard source.configuration.tiesEmbeddings, source.gguf == nil, source.weights.contains(name) else {
+            return
+        }
+        let head = try source.weights.tensor(named: name)
+        let table = try source.weights.tensor(named: "model.embed_tokens.weight")
+        let isDuplicate =
+            head.shape == table.shape && head.type == table.type
+            && head.withBytes { left in table.withBytes { right in haveEqualBytes(left, right) } }
+        guard isDuplicate else {
+            throw InputError(
+                head.location,
+                "it differs from the embedding table, yet the configuration says that they are tied",
+                advice: "Set tie_word_embeddings to false in config.json if the head is meant.")
+        }
+        ledger.ignore(name)
+    }
+
+    private func haveEqualBytes(_ left: UnsafeRawBufferPointer, _ right: UnsafeRawBufferPointer) -> Bool {
+        guard left.count == right.count else { return false }
+        guard let first = left.baseAddress, let second = right.baseAddress else { return true }
+        return memcmp(first, second, left.count) == 0
+    }
+}
+
+extension ModelSource {
+    /// A stored tensor with the row order that undoes what GGUF conversion did to q and k.
+    func ordered(_ stored: StoredTensor, rotaryHeads: Int?) -> StoredMatrix {
+        guard let rotaryHeads, gguf != nil, family.permutesRotaryRowsInGGUF else {
+            return StoredMatrix(stored: stored, rowOrder: nil)
+        }
+        return StoredMatrix(
+            stored: stored,
+            rowOrder: StoredMatrix.unpermutedRotaryRows(
+                heads: rotaryHeads, headWidth: configuration.headWidth))
+    }
+}

@@ -1,0 +1,69 @@
+// A stored weight in the row order that the decoder uses.
+
+package import Checkpoints
+package import FileSupport
+package import TensorEngine
+
+/// A matrix or vector of a model file, with the order in which its rows are to be read.
+package struct StoredMatrix {
+    package let stored: StoredTensor
+    /// Row i is the stored row `rowOrder[i]`; nil for the stored order.
+    package let rowOrder: [Int]?
+
+    package var rowCount: Int { stored.rowCount }
+    package var width: Int { stored.rowWidth }
+
+    /// Decodes rows into a contiguous f32 or bf16 tensor [rows, width].
+    ///
+    /// - Throws: `InputError` when the tensor does not hold floating-point weights.
+    package func decode(rows: Range<Int>, into output: Tensor) throws(InputError) {
+        precondition(
+            output.isContiguous && output.rowCount == rows.count && output.width == width,
+            "decode: rows \(rows) of \(stored.shape) into \(output.shapeDescription)")
+        guard let rowOrder else { return try decodeStored(rows, into: output) }
+        for (index, row) in rows.enumerated() {
+            try decodeStored(rowOrder[row]..<rowOrder[row] + 1, into: output.rows(index..<index + 1))
+        }
+    }
+
+    private func decodeStored(_ rows: Range<Int>, into output: Tensor) throws(InputError) {
+        let address = output.storage.address + output.offset * output.type.byteCount
+        switch output.type {
+        case .float32:
+            let target = address.assumingMemoryBound(to: Float.self)
+            try stored.decode(
+                rows: rows, into: UnsafeMutableBufferPointer(start: target, count: output.count))
+        case .bfloat16:
+            let target = address.assumingMemoryBound(to: UInt16.self)
+            try stored.decode(
+                rows: rows, intoBFloat16: UnsafeMutableBufferPointer(start: target, count: output.count))
+        case .int32: preconditionFailure("decode: weights into indices")
+        }
+        extendLifetime(output.storage)
+    }
+
+    /// Everything, in `type`: the file's own pages when they hold exactly that, else a decoded copy.
+    package func tensor(as type: ElementType) throws(InputError) -> Tensor {
+        let storedAs: StoredType = type == .bfloat16 ? .bfloat16 : .float32
+        let isAligned = UInt(bitPattern: stored.bytes.baseAddress).isMultiple(of: UInt(type.byteCount))
+        if stored.type == storedAs, rowOrder == nil, isAligned, !stored.bytes.isEmpty {
+            return Tensor(
+                storage: Storage(borrowing: stored.bytes, owner: stored.owner), rowCount: rowCount,
+                width: width,
+                type: type)
+        }
+        let tensor = Tensor(rowCount: rowCount, width: width, type: type)
+        try decode(rows: 0..<rowCount, into: tensor)
+        return tensor
+    }
+
+    /// The order that brings q and k rows of a Llama GGUF file back: there, the two channels of a rotated pair are
+    /// neighbours (2i, 2i + 1); here, they stand half a head apart (i, i + K / 2).
+    static func unpermutedRotaryRows(heads: Int, headWidth: Int) -> [Int] {
+        let half = headWidth / 2
+        return (0..<heads * headWidth).map { row in
+            let (head, channel) = row.quotientAndRemainder(dividingBy: headWidth)
+            return head * headWidth + (channel < half ? 2 * channel : 2 * (channel - half) + 1)
+        }
+    }
+}

@@ -1,0 +1,44 @@
+// What every step computed on, so that another program can repeat the run: sequences, labels, rate, loss.
+
+internal import FileSupport
+
+/// Writes one JSON line for each step.
+final class TrainingTrace {
+    private let file: AppendedFile
+
+    init(path: String, keptCount: Int) throws(InputError) {
+        file = try AppendedFile(path: path, keptCount: keptCount)
+    }
+
+    var position: Int { file.count }
+
+    /// - Parameter batches: the step's micro-batches; their sequences stand in the record one after the other.
+    func append(step: Int, loss: Double, learningRate: Double, batches: [Batch]) throws(InputError) {
+        let sequences = batches.flatMap(\.sequencesWithLabels)
+        try file.append(
+            .object(
+                JSONObject([
+                    ("step", .integer(step)), ("loss", .number(loss)),
+                    ("learning_rate", .number(learningRate)),
+                    ("sequences", .array(sequences.map { Self.list($0.tokens) })),
+                    ("labels", .array(sequences.map { Self.list($0.labels) })),
+                ])))
+    }
+
+    private static func list(_ numbers: [Int32]) -> JSONValue { .array(numbers.map { .integer(Int($0)) }) }
+}
+
+extension Batch {
+    /// Each sequence with labels as Hugging Face models take them: label i belongs to token i, not to the one before,
+    /// and -100 marks tokens that are not trained.
+    fileprivate var sequencesWithLabels: [(tokens: [Int32], labels: [Int32])] {
+        (0..<sequenceCount).map { sequence in
+            let range = Int(sequenceBoundaries[sequence])..<Int(sequenceBoundaries[sequence + 1])
+            let shifted = range.map { position in
+                position > range.lowerBound && labels[position - 1] != Batch.unlabelled
+                    ? labels[position - 1] : -100
+            }
+            return (Array(tokens[range]), shifted)
+        }
+    }
+}

@@ -1,0 +1,22 @@
+// What the trainer needs of a model; small, so that tests can train a model of two matrices.
+
+package import FileSupport
+package import TensorEngine
+
+/// A model with trainable parameters and a loss.
+package protocol TrainableModel: AnyObject {
+    /// What is trained: f32, in an order that never changes.
+    var parameters: [Parameter] { get }
+
+    /// The sum of losses over the batch's labelled positions, recorded on the tape when that is recording.
+    ///
+    /// - Parameters:
+    ///   - gradientScale: d(objective)/d(loss sum): 1 / labelled tokens of the whole step.
+    ///   - dropoutSeed: decides the dropout masks.
+    func loss(
+        _ batch: Batch, gradientScale: Float, on tape: Tape, dropoutSeed: UInt64
+    ) throws(InputError) -> LossResult
+
+    /// Writes the adapter in PEFT's format into an existing folder.
+    func saveAdapter(to folder: String) throws(InputError)
+}
