@@ -38,7 +38,7 @@ package final class CausalLM {
     ) throws(InputError) {
         try MemoryNeed(source, computeType: computeType).check()
         let configuration = source.configuration
-        let weights = ScopedWeights(source, computeType: computeType, backend: backend)
+        let weights = ScopedWeights(source, computeType: computeType)
         let decoder = weights.scoped("model")
         embedding = try decoder.scoped("embed_tokens").matrix(
             "weight", output: configuration.vocabularySize, input: configuration.width)

@@ -17,13 +17,11 @@ package struct ScopedWeights {
     private let source: ModelSource
     private let ledger: TensorLedger
     private let prefix: String
-    private let backend: any Backend
     private let computeType: ElementType
 
-    package init(_ source: ModelSource, computeType: ElementType, backend: any Backend) {
+    package init(_ source: ModelSource, computeType: ElementType) {
         self.source = source
         self.computeType = computeType
-        self.backend = backend
         ledger = TensorLedger(source.weights)
         prefix = ""
     }
@@ -31,7 +29,6 @@ package struct ScopedWeights {
     private init(_ parent: ScopedWeights, prefix: String) {
         source = parent.source
         ledger = parent.ledger
-        backend = parent.backend
         computeType = parent.computeType
         self.prefix = prefix
     }
@@ -62,9 +59,9 @@ package struct ScopedWeights {
         _ name: String, count: Int, rotaryHeads: Int? = nil
     ) throws(InputError) -> Tensor {
         let matrix = try take(name, shape: [count], rotaryHeads: rotaryHeads)
-        var values = try matrix.stored.float32Values()
-        if let rowOrder = matrix.rowOrder { values = rowOrder.map { values[$0] } }
-        return backend.upload(values, rowCount: 1, width: count, type: .float32)
+        let tensor = Tensor(rowCount: 1, width: count, type: .float32)
+        try matrix.decode(rows: 0..<1, into: tensor)
+        return tensor
     }
 
     /// - Parameter rotaryHeads: the heads of a q or k weight, whose rows GGUF files may hold in another order.
@@ -116,9 +113,7 @@ extension ModelSource {
         guard let rotaryHeads, gguf != nil, family.permutesRotaryRowsInGGUF else {
             return StoredMatrix(stored: stored, rowOrder: nil)
         }
-        return StoredMatrix(
-            stored: stored,
-            rowOrder: StoredMatrix.unpermutedRotaryRows(
-                heads: rotaryHeads, headWidth: configuration.headWidth))
+        let order = StoredMatrix.unpermutedRotaryRows(heads: rotaryHeads, headWidth: configuration.headWidth)
+        return StoredMatrix(stored: stored, rowOrder: order)
     }
 }

@@ -4,7 +4,7 @@ package import Checkpoints
 package import FileSupport
 package import TensorEngine
 
-/// A matrix or vector of a model file, with the order in which its rows are to be read.
+/// A matrix or vector of a model file, with the order in which its rows (of a vector: its elements) are to be read.
 package struct StoredMatrix {
     package let stored: StoredTensor
     /// Row i is the stored row `rowOrder[i]`; nil for the stored order.
@@ -21,9 +21,19 @@ package struct StoredMatrix {
             output.isContiguous && output.rowCount == rows.count && output.width == width,
             "decode: rows \(rows) of \(stored.shape) into \(output.shapeDescription)")
         guard let rowOrder else { return try decodeStored(rows, into: output) }
+        if stored.shape.count == 1 { return try decodeReordered(rowOrder, into: output) }
         for (index, row) in rows.enumerated() {
             try decodeStored(rowOrder[row]..<rowOrder[row] + 1, into: output.rows(index..<index + 1))
         }
+    }
+
+    private func decodeReordered(_ order: [Int], into output: Tensor) throws(InputError) {
+        precondition(output.type == .float32, "decode: a vector into \(output.shapeDescription)")
+        let values = try stored.float32Values()
+        let address = output.storage.address + output.offset * output.type.byteCount
+        let target = address.assumingMemoryBound(to: Float.self)
+        for (index, element) in order.enumerated() { target[index] = values[element] }
+        extendLifetime(output.storage)
     }
 
     private func decodeStored(_ rows: Range<Int>, into output: Tensor) throws(InputError) {
@@ -65,5 +75,28 @@ package struct StoredMatrix {
             let (head, channel) = row.quotientAndRemainder(dividingBy: headWidth)
             return head * headWidth + (channel < half ? 2 * channel : 2 * (channel - half) + 1)
         }
+    }
+}
+
+extension ModelSource {
+    /// A weight or bias by its Hugging Face name, rows in Hugging Face's order, for readers other than the decoder.
+    ///
+    /// - Throws: `InputError` when there is none, or when its shape does not suit the configuration.
+    package func matrix(named name: String) throws(InputError) -> StoredMatrix {
+        let stored = try weights.tensor(named: storedName(ofTensor: name))
+        let heads: Int? =
+            if name.contains(".q_proj.") {
+                configuration.headCount
+            } else if name.contains(".k_proj.") {
+                configuration.keyValueHeadCount
+            } else {
+                nil
+            }
+        if let heads, stored.shape.first != heads * configuration.headWidth {
+            throw InputError(
+                stored.location, expected: "\(heads * configuration.headWidth) outputs",
+                found: "\(stored.shape)")
+        }
+        return ordered(stored, rotaryHeads: heads)
     }
 }
