@@ -75,7 +75,7 @@ let package = Package(
         tests("FileSupportTests", ["FileSupport"]),
         tests("TensorEngineTests", ["TensorEngine", "CKernels"]),
         tests("CheckpointsTests", ["Checkpoints", "CKernels", "FileSupport"]),
-        tests("TokenizationTests", ["Tokenization", "FileSupport"]),
+        tests("TokenizationTests", ["Tokenization", "Checkpoints", "FileSupport"]),
         tests("ChatTemplatesTests", ["ChatTemplates", "FileSupport"], resources: [.copy("Goldens")]),
         tests("ModelsTests", ["Models"]),
         tests("AdaptersTests", ["Adapters", "Models"]),

@@ -33,14 +33,15 @@ package struct Tensor {
         self.type = type
     }
 
-    /// New uninitialised memory from the pool.
-    package init(rowCount: Int, width: Int, type: ElementType) {
+    /// New uninitialised memory from a pool.
+    package init(rowCount: Int, width: Int, type: ElementType, pool: MemoryPool = .shared) {
         let (count, countOverflow) = rowCount.multipliedReportingOverflow(by: width)
         let (byteCount, byteOverflow) = count.multipliedReportingOverflow(by: type.byteCount)
         precondition(
             rowCount >= 0 && width >= 0 && !countOverflow && !byteOverflow,
             "Tensor: no memory can hold [\(rowCount), \(width)] \(type.rawValue)")
-        self.init(storage: Storage(byteCount: byteCount), rowCount: rowCount, width: width, type: type)
+        self.init(
+            storage: Storage(byteCount: byteCount, pool: pool), rowCount: rowCount, width: width, type: type)
     }
 
     package var count: Int { rowCount * width }

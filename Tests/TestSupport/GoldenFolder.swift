@@ -1,6 +1,6 @@
-// Reading the reference results under Tests/Goldens, and the one way in which tests compare numbers.
+// Finds the committed reference results under Tests/Goldens.
 
-package import Checkpoints
+internal import Checkpoints
 package import FileSupport
 
 /// A folder of goldens, found beside this file whatever the working directory.
@@ -16,42 +16,20 @@ package struct GoldenFolder {
         GoldenTensors(file: try SafetensorsFile(path: file(name)))
     }
 
+    /// The numbers that the folder's manifest gives for a case, without those that are null.
+    package func scalars(_ caseName: String) throws(InputError) -> [String: Double] {
+        let location = file("manifest.json")
+        guard let entry = try JSONParser.parse(fileAt: location)["cases"]?[caseName]?.objectValue else {
+            throw InputError(location, "there is no case \(caseName)")
+        }
+        var scalars: [String: Double] = [:]
+        for (key, value) in entry.members { scalars[key] = value.doubleValue }
+        return scalars
+    }
+
     private static let root: String = {
         let here = #filePath
         let testFolder = here.split(separator: "/", omittingEmptySubsequences: false).dropLast(2)
         return testFolder.joined(separator: "/") + "/Goldens"
     }()
-}
-
-/// Values of a golden file by name.
-package struct GoldenTensors {
-    package let file: SafetensorsFile
-
-    package var names: [String] { file.tensorNames }
-
-    package func floats(_ name: String) throws(InputError) -> [Float] {
-        try file.tensor(named: name).float32Values()
-    }
-
-    /// A tensor of 32-bit whole numbers.
-    package func integers(_ name: String) throws(InputError) -> [Int32] {
-        let tensor = try file.tensor(named: name)
-        guard tensor.type == .int32 else {
-            throw InputError(tensor.location, expected: "I32", found: tensor.type.rawValue)
-        }
-        return tensor.withBytes { bytes in
-            (0..<tensor.elementCount).map { bytes.loadUnaligned(fromByteOffset: 4 * $0, as: Int32.self) }
-        }
-    }
-}
-
-/// The largest |a - b|; infinite when lengths differ or a number is not finite.
-package func largestDifference(_ left: [Float], _ right: [Float]) -> Float {
-    guard left.count == right.count else { return .infinity }
-    var largest: Float = 0
-    for (a, b) in zip(left, right) {
-        guard a.isFinite, b.isFinite else { return .infinity }
-        largest = max(largest, abs(a - b))
-    }
-    return largest
 }

@@ -4,7 +4,10 @@ internal import CKernels
 
 /// Runs on the host processor with the best instruction set it has (`SPARSELORA_ISA` overrides).
 package final class CPUBackend: Backend {
-    package init() {}
+    private let pool: MemoryPool
+
+    /// - Parameter pool: where this backend's tensors live.
+    package init(pool: MemoryPool = .shared) { self.pool = pool }
 
     package var description: String {
         "\(String(cString: sl_isa_name(sl_isa_current()))), \(sl_thread_count()) threads"
@@ -22,13 +25,13 @@ package final class CPUBackend: Backend {
     }
 
     package func makeTensor(rowCount: Int, width: Int, type: ElementType) -> Tensor {
-        Tensor(rowCount: rowCount, width: width, type: type)
+        Tensor(rowCount: rowCount, width: width, type: type, pool: pool)
     }
 
     package func upload(_ values: [Float], rowCount: Int, width: Int, type: ElementType) -> Tensor {
         precondition(
             values.count == rowCount * width, "upload: \(values.count) values for [\(rowCount), \(width)]")
-        let result = Tensor(rowCount: rowCount, width: width, type: type)
+        let result = makeTensor(rowCount: rowCount, width: width, type: type)
         values.withUnsafeBytes { bytes in
             guard let base = bytes.baseAddress else { return }
             let source = sl_matrix(
@@ -39,7 +42,7 @@ package final class CPUBackend: Backend {
     }
 
     package func upload(_ indices: [Int32]) -> Tensor {
-        let result = Tensor(rowCount: 1, width: indices.count, type: .int32)
+        let result = makeTensor(rowCount: 1, width: indices.count, type: .int32)
         indices.withUnsafeBytes { bytes in
             guard let base = bytes.baseAddress else { return }
             result.address.copyMemory(from: base, byteCount: bytes.count)

@@ -13,7 +13,7 @@ internal import Synchronization
 /// range has been used. Batches differ in length from step to step; a pool of exact sizes would keep one copy of each,
 /// a heap with merging does not. Best fit over size classes of an eighth of a power of two.
 package final class MemoryPool: Sendable {
-    /// The pool of every CPU tensor in the process.
+    /// The pool of tensors that name no other.
     package static let shared = MemoryPool()
 
     /// What the pool has done so far; all sizes in bytes.
@@ -30,7 +30,7 @@ package final class MemoryPool: Sendable {
 
     private let heap = Mutex(Heap())
 
-    /// A pool of its own, for tests; tensors use `shared`.
+    /// A pool of its own, for what must not share `shared`'s statistics.
     package init() {}
 
     deinit { heap.withLock { $0.releaseRange() } }

@@ -6,11 +6,14 @@ package final class Storage {
     package let byteCount: Int
     /// Keeps borrowed memory alive; nil for pooled memory.
     private let owner: AnyObject?
+    /// Where pooled memory goes back to; nil for borrowed memory.
+    private let pool: MemoryPool?
 
-    /// Uninitialised memory from the pool.
-    package init(byteCount: Int) {
-        address = MemoryPool.shared.allocate(byteCount: byteCount)
+    /// Uninitialised memory from a pool.
+    package init(byteCount: Int, pool: MemoryPool = .shared) {
+        address = pool.allocate(byteCount: byteCount)
         self.byteCount = byteCount
+        self.pool = pool
         owner = nil
     }
 
@@ -21,9 +24,10 @@ package final class Storage {
             mutating: bytes.baseAddress ?? UnsafeRawPointer(Unmanaged.passUnretained(owner).toOpaque()))
         byteCount = bytes.count
         self.owner = owner
+        pool = nil
     }
 
     deinit {
-        if owner == nil { MemoryPool.shared.free(address) }
+        pool?.free(address)
     }
 }

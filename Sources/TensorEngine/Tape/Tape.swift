@@ -53,7 +53,7 @@ package final class Tape {
 
     /// The same for an objective whose gradient with respect to `output` is given.
     package func backward(from output: Variable, gradient: Tensor) {
-        output.gradientSlot?.contribute(gradient, on: backend)
+        output.contribute(gradient, on: backend)
         backward()
     }
 

@@ -21,6 +21,11 @@ package class Variable {
     /// The gradient of the loss so far; nil until the first contribution arrives, and again once the pullback of the
     /// operation that made this value has taken it.
     package final var gradient: Tensor? { gradientSlot?.gradient }
+
+    /// Adds a whole contribution to the gradient, where one is needed.
+    package final func contribute(_ contribution: Tensor, on backend: any Backend) {
+        gradientSlot?.contribute(contribution, on: backend)
+    }
 }
 
 /// A trainable leaf in f32. Its gradient adds up over micro-batches until `clearGradient()`.

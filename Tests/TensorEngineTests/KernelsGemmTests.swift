@@ -1,0 +1,133 @@
+// The matrix product on random shapes, types, index arrays and strides against plain loops in double precision.
+
+import CKernels
+import Testing
+
+/// An operand with the memory behind it.
+private final class TestOperand {
+    private let matrix: KernelMatrix
+    private let isTransposed: Bool
+    private let outer: [Int32]?, inner: [Int32]?
+
+    init(_ outerCount: Int, _ depth: Int, _ random: inout KernelRandom) {
+        let outerSize = outerCount + random.int(4), depthSize = max(1, depth + random.int(6))
+        isTransposed = random.bool()
+        matrix = .random(
+            isTransposed ? depthSize : outerSize, isTransposed ? outerSize : depthSize, random.type(), &random
+        )
+        outer = random.int(3) == 0 ? random.indices(outerCount, below: outerSize) : nil
+        inner = random.int(3) == 0 ? random.indices(depth, below: depthSize) : nil
+    }
+
+    func withOperand(_ body: (sl_operand) -> Void) {
+        outer.withPointer { outer in
+            inner.withPointer { inner in
+                let stride = Int64(matrix.stride)
+                body(
+                    sl_operand(
+                        data: matrix.matrix.data, type: matrix.type, outer_stride: isTransposed ? 1 : stride,
+                        depth_stride: isTransposed ? stride : 1, outer_index: outer, depth_index: inner))
+            }
+        }
+    }
+
+    func values(_ outerCount: Int, _ depth: Int) -> [Double] {
+        (0..<outerCount).flatMap { o in
+            (0..<depth).map { d in
+                let (row, column) = (outer.map { Int($0[o]) } ?? o, inner.map { Int($0[d]) } ?? d)
+                return Double(isTransposed ? matrix[column, row] : matrix[row, column])
+            }
+        }
+    }
+}
+
+extension [Int32]? {
+    fileprivate func withPointer(_ body: (UnsafePointer<Int32>?) -> Void) {
+        guard let self else { return body(nil) }
+        self.withUnsafeBufferPointer { body($0.baseAddress) }
+    }
+}
+
+@Suite struct `Matrix product` {
+    @Test(arguments: 0..<24)
+    func `agrees with plain loops for any shape, type and selection`(seed: UInt64) {
+        var random = KernelRandom(seed)
+        let rows = 1 + random.int(seed % 5 == 0 ? 40 : 15), columns = 1 + random.int(seed % 7 == 0 ? 70 : 20)
+        let products = (0..<1 + random.int(3)).map { _ in
+            let depth = random.int(seed % 6 == 0 ? 420 : 30)
+            let left = TestOperand(rows, depth, &random), right = TestOperand(columns, depth, &random)
+            return (left: left, right: right, depth: depth, scale: random.bool() ? Float(1) : 0.5)
+        }
+        let bias = random.bool() ? random.floats(columns) : nil
+        let accumulate = random.bool()
+        let outputType = random.type()
+        let (height, width) = (rows + random.int(3), columns + random.int(3))
+        let rowIndex = random.int(3) == 0 ? random.indices(rows, below: height) : nil
+        let columnIndex = random.int(3) == 0 ? random.indices(columns, below: width) : nil
+        let before = KernelMatrix.random(height, width, outputType, &random).values
+
+        var expected = before
+        let operands = products.map { ($0.left.values(rows, $0.depth), $0.right.values(columns, $0.depth)) }
+        for row in 0..<rows {
+            for column in 0..<columns {
+                let at =
+                    (rowIndex.map { Int($0[row]) } ?? row) * width
+                    + (columnIndex.map { Int($0[column]) } ?? column)
+                var sum = (accumulate ? before[at] : 0) + Double(bias?[column] ?? 0)
+                for (product, (left, right)) in zip(products, operands) {
+                    for d in 0..<product.depth {
+                        sum +=
+                            Double(product.scale) * left[row * product.depth + d]
+                            * right[column * product.depth + d]
+                    }
+                }
+                expected[at] = sum
+            }
+        }
+
+        onEveryInstructionSet { name in
+            var results: [[Double]] = []
+            for threads in 1...3 {
+                let output = KernelMatrix(height, width, outputType, gap: 2)
+                output.fill(before)
+                withThreads(threads) {
+                    call(products[...], []) { products in
+                        rowIndex.withPointer { rowIndex in
+                            columnIndex.withPointer { columnIndex in
+                                (bias ?? [0]).withUnsafeBufferPointer { biasPointer in
+                                    var target = sl_output(
+                                        data: output.matrix.data, type: outputType,
+                                        stride: Int64(output.stride),
+                                        row_index: rowIndex, column_index: columnIndex,
+                                        bias: bias == nil ? nil : biasPointer.baseAddress,
+                                        accumulate: accumulate)
+                                    sl_gemm(
+                                        Int64(rows), Int64(columns), products, Int32(products.count), &target)
+                                }
+                            }
+                        }
+                    }
+                }
+                output.expect(expected, tolerance: 1e-4, "\(name), \(threads) threads, seed \(seed)")
+                results.append(output.values)
+            }
+            #expect(results[0] == results[1] && results[0] == results[2], "\(name), seed \(seed)")
+        }
+    }
+
+    /// Hands over the products with all their operands' index arrays in place.
+    private func call(
+        _ rest: ArraySlice<(left: TestOperand, right: TestOperand, depth: Int, scale: Float)>,
+        _ done: [sl_product],
+        _ body: ([sl_product]) -> Void
+    ) {
+        guard let first = rest.first else { return body(done) }
+        first.left.withOperand { left in
+            first.right.withOperand { right in
+                let product = sl_product(
+                    left: left, right: right, depth: Int64(first.depth), scale: first.scale)
+                call(rest.dropFirst(), done + [product], body)
+            }
+        }
+    }
+}
