@@ -70,7 +70,7 @@ let package = Package(
             ],
             swiftSettings: swiftSettings),
         .target(
-            name: "TestSupport", dependencies: ["FileSupport", "TensorEngine", "Checkpoints"],
+            name: "TestSupport", dependencies: ["FileSupport", "TensorEngine", "Checkpoints", "Models"],
             path: "Tests/TestSupport", swiftSettings: swiftSettings),
         tests("FileSupportTests", ["FileSupport"]),
         tests("TensorEngineTests", ["TensorEngine", "CKernels"]),
