@@ -21,17 +21,11 @@ struct PreTokenizer: Equatable, Sendable {
 
     /// The step of a regular expression, as `tokenizer.json` files spell it; nil for one that has no scanner here.
     static func step(forPattern pattern: String) -> Step? {
-        let lead = #"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|"#
-        let tail = #"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"#
         switch pattern {
-        case #"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#:
-            return .gpt2Words
-        case lead + #"\p{N}{1,3}"# + tail:
-            return .llama3Words(longestNumber: 3)
-        case lead + #"\p{N}"# + tail:
-            return .llama3Words(longestNumber: 1)
-        default:
-            return nil
+        case Step.gpt2Pattern: .gpt2Words
+        case Step.llama3Pattern(longestNumber: 3): .llama3Words(longestNumber: 3)
+        case Step.llama3Pattern(longestNumber: 1): .llama3Words(longestNumber: 1)
+        default: nil
         }
     }
 
@@ -46,6 +40,17 @@ struct PreTokenizer: Equatable, Sendable {
         case "qwen2", "deepseek-r1-qwen": .qwen2
         default: nil
         }
+    }
+}
+
+extension PreTokenizer.Step {
+    static let gpt2Pattern =
+        #"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#
+
+    static func llama3Pattern(longestNumber: Int) -> String {
+        #"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|"#
+            + (longestNumber == 1 ? #"\p{N}"# : #"\p{N}{1,\#(longestNumber)}"#)
+            + #"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"#
     }
 }
 

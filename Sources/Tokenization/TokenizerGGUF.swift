@@ -76,7 +76,7 @@ extension GGUFTokenizerMetadata {
 extension Tokenizer {
     /// Loads the tokenizer inside a GGUF file.
     ///
-    /// GGUF does not keep how added tokens treat the space around them, nor normalisers: they have none here.
+    /// GGUF does not keep how added tokens treat the space around them: they leave it alone here.
     ///
     /// - Throws: `InputError` that names the file and the key, for what is malformed or not supported.
     public convenience init(ggufFile path: String) throws(InputError) {
@@ -118,8 +118,10 @@ extension GGUFTokenizerMetadata {
         var definition = TokenizerDefinition(location: location)
         definition.preTokenizer = preTokenizer
         definition.preTokenizer.addsPrefixSpace = addsSpacePrefix ?? false
-        // The converters drop this flag of `tokenizer.json`; it is known to belong to Llama 3.
+        // The converters drop these parts of `tokenizer.json`; they are known to belong to Llama 3 and to Qwen 2. The
+        // Qwen distillations of DeepSeek, which split as Qwen 2 does, do not normalise.
         definition.ignoresMerges = preTokenizer == .llama3
+        definition.normalizer = name == "qwen2" ? .nfc : .none
         definition.tokens = tokens.enumerated().map { TokenizerDefinition.Token(content: $1, id: $0) }
         for (id, type) in tokenTypes.enumerated()
         where type == TokenType.control || type == TokenType.userDefined {

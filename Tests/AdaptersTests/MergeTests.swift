@@ -3,6 +3,7 @@
 import Adapters
 import Checkpoints
 import FileSupport
+import Foundation
 import Models
 import TensorEngine
 import TestSupport
@@ -88,6 +89,49 @@ struct MergeTests {
             }
             #expect(error?.problem == "this folder is not empty")
             #expect(FileStatus(path: "\(temporary)/config.json") == .missing)
+        }
+    }
+
+    @Test("of a GGUF model gives a Hugging Face folder with its configuration")
+    func gguf() throws {
+        try withTemporaryFolder { temporary in
+            let path = "\(temporary)/model.gguf"
+            try writeGGUF(of: source, to: path, extraMetadata: [("tokenizer.ggml.eos_token_id", .uint32(2))])
+            let ggufSource = try ModelSource(path: path)
+            let model = try model(ggufSource)
+            let adapters = try AdapterSet.load(golden.path, into: model)
+            let folder = "\(temporary)/merged"
+            var asked: [String] = []
+            try adapters.writeMerged(ggufSource, to: folder, backend: model.backend) {
+                partial throws(InputError) in
+                asked.append(partial)
+                try AtomicFile.write(to: "\(partial)/tokenizer.json", text: "{}")
+            }
+            #expect(asked.count == 1 && FileStatus(path: "\(folder)/tokenizer.json") == .file)
+            let merged = try ModelSource(path: folder)
+            #expect(merged.configuration == source.configuration && merged.endTokens == [2])
+            #expect(
+                try largestDifference(self.model(merged).logits(PackedSequences([sequence])), reference)
+                    < 1e-4)
+        }
+    }
+
+    @Test("leaves nothing behind when the tokenizer cannot be written")
+    func failing() throws {
+        try withTemporaryFolder { temporary in
+            let path = "\(temporary)/model.gguf"
+            try writeGGUF(of: source, to: path)
+            let ggufSource = try ModelSource(path: path)
+            let model = try model(ggufSource)
+            let adapters = try AdapterSet.load(golden.path, into: model)
+            let problem = InputError("tokenizer", "cannot be written")
+            #expect(throws: problem) {
+                try adapters.writeMerged(ggufSource, to: "\(temporary)/merged", backend: model.backend) {
+                    _ throws(InputError) in
+                    throw problem
+                }
+            }
+            #expect(try FileManager.default.contentsOfDirectory(atPath: temporary) == ["model.gguf"])
         }
     }
 }

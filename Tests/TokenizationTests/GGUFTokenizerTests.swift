@@ -65,6 +65,16 @@ struct GGUFTokenizerTests {
         #expect(tokenizer.decode(ids, skipSpecialTokens: true) == "a  spaced  b")
     }
 
+    @Test("Text for Qwen 2 is normalised, which the file does not say; for other models it is not")
+    func normalizesForQwen2() throws {
+        for (name, normalizes) in [("qwen2", true), ("deepseek-r1-qwen", false), ("llama-bpe", false)] {
+            let tokenizer = try Tokenizer(metadata("gpt2", preTokenizer: name).definition())
+            let ids = tokenizer.encode("cafe\u{301}", addSpecialTokens: false)
+            let text = Array(tokenizer.decode(ids, skipSpecialTokens: false).utf8)
+            #expect(text == Array((normalizes ? "caf\u{E9}" : "cafe\u{301}").utf8), "\(name)")
+        }
+    }
+
     @Test("What is wrong is named by its key")
     func namesTheKey() throws {
         let valid = try metadata("gpt2", preTokenizer: "gpt-2")

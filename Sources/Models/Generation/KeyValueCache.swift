@@ -10,15 +10,18 @@ import TensorEngine
 final class KeyValueCache {
     let slotCount: Int
     private(set) var capacity: Int
+    /// What a slot will never outgrow, so that doubling does not go beyond.
+    private let largestCapacity: Int
     /// Tokens in each slot.
     private(set) var lengths: [Int]
     private var keys: [Tensor]
     private var values: [Tensor]
     private let backend: any Backend
 
-    init(slotCount: Int, capacity: Int, model: CausalLM) {
+    init(slotCount: Int, capacity: Int, largestCapacity: Int, model: CausalLM) {
         self.slotCount = slotCount
         self.capacity = max(1, capacity)
+        self.largestCapacity = largestCapacity
         backend = model.backend
         lengths = Array(repeating: 0, count: slotCount)
         let rows = slotCount * self.capacity
@@ -43,7 +46,7 @@ final class KeyValueCache {
                 && zip(slots, slots.dropFirst()).allSatisfy { $0 < $1 },
             "KeyValueCache: slots \(slots) must ascend")
         let needed = zip(slots, counts).map { lengths[$0] + $1 }.max() ?? 0
-        if needed > capacity { grow(to: max(needed, 2 * capacity)) }
+        if needed > capacity { grow(to: max(needed, min(2 * capacity, largestCapacity))) }
         var rows: [Int32] = []
         var positions: [Int32] = []
         for (slot, count) in zip(slots, counts) {

@@ -65,7 +65,7 @@ package struct Example: Equatable, Sendable {
         return (format, examples)
     }
 
-    static func format(of record: DatasetRecord) throws(InputError) -> DatasetFormat {
+    package static func format(of record: DatasetRecord) throws(InputError) -> DatasetFormat {
         if let format = DatasetFormat.detected(in: record.fields) { return format }
         throw InputError(
             record.location, expected: "the fields of a known format",

@@ -17,7 +17,7 @@ public enum TrainEvent: Sendable, Equatable {
 }
 
 /// What a run is going to do.
-public struct TrainingPlan: Sendable, Equatable {
+public struct TrainingPlan: Codable, Sendable, Equatable {
     /// Steps of the whole run.
     public var totalSteps: Int
     /// Steps already done by the run that this one resumes.

@@ -1,11 +1,10 @@
 // Writes a Hugging Face Llama as GGUF, the way llama.cpp's converter does.
 
-import Checkpoints
+package import Checkpoints
 import FileSupport
-import Models
-import Testing
+package import Models
 
-func writeGGUF(
+package func writeGGUF(
     of source: ModelSource, to path: String, types: [StoredType] = [.float32],
     extraMetadata: [(key: String, value: GGUFWriter.Value)] = [], omitting omitted: Set<String> = []
 ) throws {
@@ -47,7 +46,9 @@ func writeGGUF(
         if name.contains("k_proj") {
             values = permuted(values, heads: c.keyValueHeadCount, headWidth: c.headWidth)
         }
-        let ggufName = try #require(source.family.ggufName(ofTensor: name))
+        guard let ggufName = source.family.ggufName(ofTensor: name) else {
+            throw InputError(name, "this tensor has no GGUF name")
+        }
         // Vectors stay f32, as llama.cpp keeps them.
         let type = stored.shape.count == 1 ? .float32 : types[tensors.count % types.count]
         if omitted.contains(ggufName) { continue }

@@ -1,0 +1,45 @@
+// One line that shows how far a long job is: redrawn for a person, written now and then to a log.
+
+/// Draws `[#####-----] 50%  text`, at most ten times a second on a terminal and every ten seconds elsewhere.
+struct ProgressLine {
+    private let clock = ContinuousClock()
+    private var lastDrawn: ContinuousClock.Instant?
+    private var isOpen = false
+
+    private static let barWidth = 24
+
+    /// - Parameter fraction: done so far, 0...1.
+    mutating func update(_ fraction: Double, _ text: String) {
+        let now = clock.now
+        let pause: Duration = Terminal.isInteractive ? .milliseconds(100) : .seconds(10)
+        if let lastDrawn, fraction < 1, lastDrawn.duration(to: now) < pause { return }
+        lastDrawn = now
+        let percent = Int((100 * min(max(fraction, 0), 1)).rounded(.down))
+        guard Terminal.isInteractive else {
+            Terminal.note("\(percent)%  \(text)")
+            return
+        }
+        let filled = Int(Double(Self.barWidth) * min(max(fraction, 0), 1))
+        let bar = String(repeating: "━", count: filled)
+            + Terminal.dim(String(repeating: "─", count: Self.barWidth - filled))
+        // The bar and percentage take 32 columns; a line that wraps could not be redrawn.
+        let room = max(0, Terminal.width - Self.barWidth - 9)
+        Terminal.write("\r\u{1B}[2K\(bar) \(percent)%  \(text.prefix(room))")
+        isOpen = true
+    }
+
+    /// Clears the line so that something else can be written; the next update draws it again.
+    mutating func clear() {
+        guard isOpen else { return }
+        Terminal.write("\r\u{1B}[2K")
+        isOpen = false
+        lastDrawn = nil
+    }
+
+    /// Leaves the line as it stands.
+    mutating func finish() {
+        guard isOpen else { return }
+        Terminal.write("\n")
+        isOpen = false
+    }
+}

@@ -1,1 +1,0 @@
-print("sparselora: the commands land with the trainer")
