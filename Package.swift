@@ -79,7 +79,7 @@ let package = Package(
         tests("ChatTemplatesTests", ["ChatTemplates", "FileSupport"], resources: [.copy("Goldens")]),
         tests("ModelsTests", ["Models"]),
         tests("AdaptersTests", ["Adapters", "Models"]),
-        tests("TrainingTests", ["Training", "Tokenization", "ChatTemplates", "FileSupport"]),
+        tests("TrainingTests", ["Training", "Adapters", "Checkpoints", "Models", "TensorEngine", "Tokenization", "ChatTemplates", "FileSupport"]),
         tests("EvaluationTests", ["Evaluation"]),
         tests("CommandLineToolTests", ["SparseLoRA"]),
     ]

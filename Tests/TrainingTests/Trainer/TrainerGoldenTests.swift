@@ -1,0 +1,104 @@
+// A whole run of the trainer on a real decoder against PEFT: losses, norms and the saved adapter, whatever the batches.
+
+import Adapters
+import Checkpoints
+import FileSupport
+import Models
+import TestSupport
+import Testing
+
+@testable import TensorEngine
+@testable import Training
+
+@Suite("The trainer agrees with PEFT")
+struct TrainerGoldenTests {
+    /// One batch of three sequences is how PEFT ran; three batches of one must give the same.
+    @Test("ten steps of a run", arguments: ["all-linear", "attention-rslora"], [1, 3])
+    func tenSteps(name: String, batchSize: Int) throws {
+        let golden = GoldenFolder("lora/\(name)")
+        let expected = try golden.tensors()
+        let examples = try (0..<3).map { index in
+            let labels = try expected.integers("labels.\(index)")
+            return TokenizedExample(
+                tokens: try expected.integers("tokens.\(index)"), isLabelled: labels.map { $0 >= 0 })
+        }
+        let backend = CPUBackend()
+        let model = try CausalLM(
+            ModelSource(path: GoldenFolder("lora/model").path), computeType: .float32, backend: backend)
+        let adapters = try AdapterSet.load(golden.path, into: model)
+        let folder = try TemporaryFolder()
+        var configuration = TrainingConfiguration()
+        configuration.outputFolder = "\(folder.path)/run"
+        configuration.steps = 10
+        configuration.batchSize = batchSize
+        configuration.gradientAccumulation = 3 / batchSize
+        configuration.optimizer.learningRate = 0.01
+        configuration.optimizer.weightDecay = 0.01
+        configuration.schedule.kind = .constant
+        configuration.schedule.warmupSteps = 0
+        var metrics: [StepMetrics] = []
+        let trainer = try Trainer(
+            configuration, model: AdaptedModel(model, adapters: adapters, baseModel: "base"),
+            training: examples, validation: [], start: .new, backend: backend
+        ) { event in
+            if case .step(let step) = event { metrics.append(step) }
+        }
+        let summary = try trainer.run()
+        let losses = try expected.floats("losses")
+        let norms = try expected.floats("gradient_norms")
+        #expect(metrics.count == 10)
+        for (step, found) in metrics.enumerated() {
+            #expect(abs(Float(found.loss) - losses[step]) < 1e-4, "step \(step)")
+            #expect(abs(Float(found.gradientNorm) - norms[step]) < 1e-3 * norms[step], "step \(step)")
+        }
+        #expect(norms.contains { $0 > 1 }, "some step is clipped")
+        // What PEFT would load is what PEFT itself had after ten steps; the tolerance is that of the adapters' test.
+        let saved = try SafetensorsFile(path: "\(try #require(summary.adapter))/adapter_model.safetensors")
+        let names = expected.names.filter { $0.hasPrefix("final.") }
+        #expect(saved.tensorNames.count == names.count)
+        for name in names {
+            let values = try saved.tensor(named: String(name.dropFirst("final.".count))).float32Values()
+            #expect(try largestDifference(values, expected.floats(name)) < 2e-4, "\(name)")
+        }
+    }
+
+    @Test func `a run that cannot fit is refused before it starts, with what to lower`() throws {
+        let model = try CausalLM(
+            ModelSource(path: GoldenFolder("lora/model").path), computeType: .float32, backend: CPUBackend())
+        let adapters = try AdapterSet.install(LoRAConfiguration(rank: 4), into: model, seed: 1)
+        func plan(tokens: Int) -> MemoryPlan {
+            let example = TokenizedExample(
+                tokens: Array(repeating: 1, count: tokens), isLabelled: Array(repeating: true, count: tokens))
+            return MemoryPlan(model, adapters: adapters, examples: [example, example, example], batchSize: 2)
+        }
+        #expect(plan(tokens: 100).largestBatchTokens == 200)
+        #expect(plan(tokens: 200).activationBytes == 2 * plan(tokens: 100).activationBytes)
+        #expect(plan(tokens: 100).adapterBytes == 20 * adapters.parameterCount)
+        let large = plan(tokens: 100_000)
+        try large.check(loadedBytes: large.weightBytes, available: large.totalBytes, location: "run")
+        let error = #expect(throws: InputError.self) {
+            try large.check(loadedBytes: large.weightBytes, available: 100_000_000, location: "run")
+        }
+        #expect(error?.problem.contains("batches of 200000 tokens") == true)
+        #expect(error?.advice?.contains("batch_size") == true)
+    }
+    @Test func `PEAK`() throws {
+        let model = try CausalLM(
+            ModelSource(path: GoldenFolder("lora/model").path), computeType: .float32, backend: CPUBackend())
+        let m = AdaptedModel(
+            model, adapters: try AdapterSet.install(LoRAConfiguration(rank: 4), into: model, seed: 1),
+            baseModel: "x")
+        let examples = (0..<8).map { _ in
+            TokenizedExample(
+                tokens: (0..<250).map { Int32($0 % 50) }, isLabelled: (0..<250).map { $0 >= 190 })
+        }
+        let plan = MemoryPlan(model, adapters: m.adapters, examples: examples, batchSize: 8)
+        let o = AdamWOptimizer(m.parameters, settings: OptimizerSection(), backend: CPUBackend())
+        MemoryPool.shared.resetPeak()
+        let live = MemoryPool.shared.statistics.liveBytes
+        _ = try? m.accumulateGradients(
+            of: [Batch(examples, indices: Array(0..<8))], into: o, backend: CPUBackend()
+        ) { _ in 0 }
+        print("PEAK", MemoryPool.shared.statistics.peakLiveBytes - live, plan)
+    }
+}
