@@ -41,7 +41,7 @@ package enum LossEvaluation {
     /// - Parameter onProgress: called after every batch with the number of examples done.
     /// - Throws: `InputError` when a token is not in the model's vocabulary, or no token has a label.
     package static func run(
-        _ model: some TrainableModel, _ examples: [TokenizedExample], batchSize: Int, backend: any Backend,
+        _ model: some ScorableModel, _ examples: [TokenizedExample], batchSize: Int, backend: any Backend,
         location: String, onProgress: (_ done: Int) -> Void = { _ in }
     ) throws(InputError) -> DatasetLoss {
         var sum = 0.0

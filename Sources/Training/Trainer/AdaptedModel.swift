@@ -34,13 +34,21 @@ package final class AdaptedModel: TrainableModel {
     package func loss(
         _ batch: Batch, gradientScale: Float, on tape: Tape, dropoutSeed: UInt64
     ) throws(InputError) -> LossResult {
-        try model.loss(
-            PackedSequences(tokens: batch.tokens, starts: batch.sequenceBoundaries), labels: batch.labels,
-            gradientScale: gradientScale, on: tape, dropoutSeed: dropoutSeed)
+        try model.loss(batch, gradientScale: gradientScale, on: tape, dropoutSeed: dropoutSeed)
     }
 
     package func saveAdapter(to folder: String) throws(InputError) {
         try adapters.save(to: folder, model: model, baseModel: baseModel)
+    }
+}
+
+extension CausalLM: ScorableModel {
+    package func loss(
+        _ batch: Batch, gradientScale: Float, on tape: Tape, dropoutSeed: UInt64
+    ) throws(InputError) -> LossResult {
+        try loss(
+            PackedSequences(tokens: batch.tokens, starts: batch.sequenceBoundaries), labels: batch.labels,
+            gradientScale: gradientScale, on: tape, dropoutSeed: dropoutSeed)
     }
 }
 
