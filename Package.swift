@@ -53,7 +53,7 @@ let package = Package(
                 "FileSupport", "TensorEngine", "Checkpoints", "Tokenization", "ChatTemplates", "Models",
                 "Adapters", yams,
             ]),
-        target("Evaluation", ["Training", "Models", "Tokenization", "ChatTemplates", "FileSupport"]),
+        target("Evaluation", ["Training", "TensorEngine", "Models", "Tokenization", "ChatTemplates", "FileSupport"]),
         target(
             "SparseLoRA",
             [

@@ -59,10 +59,8 @@ public final class FineTuning {
             throw InputError(paths.train, "no example is left to train on")
         }
         model = try LanguageModel(source, tokenizer: tokenizer, computeType: configuration.computeType)
-        let adapter = try AdapterSet.install(
-            LoRAConfiguration(configuration.adapter), into: model.decoder, seed: configuration.seed)
-        model.adapter = adapter
-        trainable = AdaptedModel(decoder: model.decoder, adapter: adapter, baseModel: configuration.model)
+        trainable = try AdaptedModel(model.decoder, configuration: configuration)
+        model.adapter = trainable.adapters
     }
 
     /// Trains to the last step, or until `stop` is requested.
@@ -86,7 +84,7 @@ public final class FineTuning {
                 + configuration.computeType.rawValue,
             "kernels  \(model.decoder.backend.description)",
             "adapter  rank \(configuration.adapter.rank), alpha \(configuration.adapter.alpha), "
-                + "\(trainable.adapter.adapters.count) layers, \(trainable.adapter.parameterCount) parameters",
+                + "\(trainable.adapters.adapters.count) layers, \(trainable.adapters.parameterCount) parameters",
             "data     \(trainingData.summary)",
         ]
         if let validationData {

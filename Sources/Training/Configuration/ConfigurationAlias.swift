@@ -77,8 +77,8 @@ package struct ConfigurationAlias: Sendable {
             "lora_target_linear", "adapter.targets", .whenTrue(.array([.string("all-linear")]))),
         ConfigurationAlias("layers_to_transform", "adapter.layers"),
         ConfigurationAlias("peft_layers_to_transform", "adapter.layers"),
-        ConfigurationAlias("use_rslora", "adapter.rank_stabilized"),
-        ConfigurationAlias("peft_use_rslora", "adapter.rank_stabilized"),
+        ConfigurationAlias("use_rslora", "adapter.rank_stabilised"),
+        ConfigurationAlias("peft_use_rslora", "adapter.rank_stabilised"),
         ConfigurationAlias("bf16", "compute_type", .whenTrue(.string(ComputeType.bfloat16.rawValue))),
     ]
 

@@ -137,18 +137,19 @@ public struct AdapterSection: Codable, Equatable, Sendable {
     public var alpha = 32.0
     /// Share of the pair's input that is zeroed while training.
     public var dropout = 0.0
-    /// Linear layers by name (`q_proj`), by pattern, or `all-linear`. One that matches nothing is an error.
+    /// Linear layers by name (`q_proj`), `all-linear`, or one regular expression for whole names. One that matches
+    /// nothing is an error.
     public var targets = ["all-linear"]
     /// The blocks that get adapters, from 0; nil means all.
     public var layers: [Int]?
     /// Only the last so many blocks get adapters; nil means all.
     public var lastLayers: Int?
     /// Scale by alpha / sqrt(rank) instead (rsLoRA, arXiv 2312.03732).
-    public var rankStabilized = false
-    /// Ranks of modules whose name ends in the key's pattern, before `rank`.
-    public var rankPattern: [String: Int] = [:]
-    /// Alphas of modules whose name ends in the key's pattern, before `alpha`.
-    public var alphaPattern: [String: Double] = [:]
+    public var rankStabilised = false
+    /// Ranks of some modules, before `rank`.
+    public var rankPattern = ModulePatterns<Int>()
+    /// Alphas of some modules, before `alpha`.
+    public var alphaPattern = ModulePatterns<Double>()
 
     /// The defaults.
     public init() {}

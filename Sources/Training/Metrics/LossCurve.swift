@@ -33,9 +33,9 @@ package struct LossCurve: Equatable, Sendable {
         validation.append(Point(step: Double(step), loss: loss))
     }
 
-    /// An exponential moving average over about a thirtieth of the run, unbiased at its start.
+    /// An exponential moving average over about a fiftieth of the run, unbiased at its start.
     package var smoothed: [Point] {
-        let decay = 1 - 1 / max(3, Double(training.count) / 30)
+        let decay = 1 - 1 / max(3, Double(training.count) / 50)
         var sum = 0.0
         var weight = 0.0
         return training.map { point in

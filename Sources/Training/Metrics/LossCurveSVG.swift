@@ -60,7 +60,7 @@ package struct LossCurveSVG {
         .grid { stroke: #e4e7eb; stroke: var(--grid); stroke-width: 1; }
         .axis { stroke: #5f6b7a; stroke: var(--soft); stroke-width: 1.2; }
         polyline, .key { fill: none; stroke-linejoin: round; }
-        .raw { stroke: #2563eb; stroke: var(--train); stroke-width: 1; stroke-opacity: 0.35; }
+        .raw { stroke: #2563eb; stroke: var(--train); stroke-width: 1; stroke-opacity: 0.45; }
         .smooth { stroke: #2563eb; stroke: var(--train); stroke-width: 2.2; }
         .validation { stroke: #d9480f; stroke: var(--valid); stroke-width: 2.2; }
         .dot { fill: #d9480f; fill: var(--valid); }

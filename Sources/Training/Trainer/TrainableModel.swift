@@ -3,11 +3,8 @@
 package import FileSupport
 package import TensorEngine
 
-/// A model with trainable parameters and a loss.
-package protocol TrainableModel: AnyObject {
-    /// What is trained: f32, in an order that never changes.
-    var parameters: [Parameter] { get }
-
+/// A model with a loss.
+package protocol ScorableModel: AnyObject {
     /// The sum of losses over the batch's labelled positions, recorded on the tape when that is recording.
     ///
     /// - Parameters:
@@ -16,6 +13,12 @@ package protocol TrainableModel: AnyObject {
     func loss(
         _ batch: Batch, gradientScale: Float, on tape: Tape, dropoutSeed: UInt64
     ) throws(InputError) -> LossResult
+}
+
+/// A model with trainable parameters and a loss.
+package protocol TrainableModel: ScorableModel {
+    /// What is trained: f32, in an order that never changes.
+    var parameters: [Parameter] { get }
 
     /// Writes the adapter in PEFT's format into an existing folder.
     func saveAdapter(to folder: String) throws(InputError)

@@ -55,14 +55,14 @@ import Testing
         let json = try folder.write(#"{"seed": 7, "adapter": {"rank_pattern": {"Wq": 4}}}"#, to: "run.json")
         let configuration = try resolve(.file(yaml))
         #expect(configuration == (try resolve(.file(json))))
-        #expect(configuration.adapter.rankPattern == ["Wq": 4])
+        #expect(configuration.adapter.rankPattern == ModulePatterns([.init("Wq", 4)]))
     }
 
     @Test func `the document of a configuration reads back as the same configuration`() throws {
         var configuration = TrainingConfiguration()
         configuration.seed = .max
         configuration.steps = 12
-        configuration.adapter.rankPattern = ["layers.0.Wq": 4]
+        configuration.adapter.rankPattern = ModulePatterns([.init("z.Wq", 4), .init("a.Wq", 8)])
         configuration.adapter.layers = [1]
         configuration.data.overlong = .truncate
         let text = configuration.document.serialized(pretty: true)
