@@ -16,6 +16,11 @@ package struct SeededRandom: RandomNumberGenerator, Sendable {
         state = mixer.next()
     }
 
+    /// FNV-1a: stable from run to run, unlike Swift's own hashes.
+    package static func hash(_ name: String) -> UInt64 {
+        name.utf8.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+    }
+
     package mutating func next() -> UInt64 {
         state &+= 0x9e37_79b9_7f4a_7c15
         var z = state

@@ -2,6 +2,7 @@
 
 import Checkpoints
 import FileSupport
+import Foundation
 import TensorEngine
 import TestSupport
 import Testing
@@ -164,5 +165,32 @@ struct LoadingTests {
         let nothing = try model.loss(
             PackedSequences([[1, 2]]), labels: [-100, -100], gradientScale: 1, on: tape)
         #expect(nothing.count == 0 && nothing.sum == 0)
+    }
+
+    /// Whatever a damaged header claims, the answer is a model or an error.
+    @Test func damagedGGUFHeadersNeverCrash() throws {
+        try withTemporaryFolder { folder in
+            let path = "\(folder)/model.gguf"
+            try writeGGUF(of: ModelSource(path: GoldenFolder("llama-rope-llama3").path), to: path)
+            let original = try MappedFile(path: path).withBytes { Array($0) }
+            var random = Models.SeededRandom(seed: 11)
+            var failures = 0
+            for round in 0..<200 {
+                var bytes = original
+                for _ in 0..<1 + round % 3 {
+                    bytes[Int.random(in: 24..<2400, using: &random)] = UInt8.random(
+                        in: 0...255, using: &random)
+                }
+                // A new file each time: the previous one may still be mapped.
+                let damaged = "\(folder)/\(round).gguf"
+                try Data(bytes).write(to: URL(fileURLWithPath: damaged))
+                do {
+                    _ = try load(damaged).logits(PackedSequences([[1, 2, 3]]))
+                } catch is InputError {
+                    failures += 1
+                }
+            }
+            #expect(failures > 50)
+        }
     }
 }

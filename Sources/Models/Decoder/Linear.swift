@@ -26,7 +26,7 @@ package final class Linear {
         weight = try weights.matrix(
             "weight", output: output, input: input, layout: layout, rotaryHeads: rotaryHeads)
         bias = hasBias ? try weights.vector("bias", count: output, rotaryHeads: rotaryHeads) : nil
-        dropoutSalt = Self.salt(name)
+        dropoutSalt = SeededRandom.hash(name)
     }
 
     func callAsFunction(_ x: Variable, on tape: Tape, dropoutSeed: UInt64) -> Variable {
@@ -39,10 +39,5 @@ package final class Linear {
             replacement.inputWidth == inputWidth && replacement.outputWidth == outputWidth
                 && replacement.layout == weight.layout, "\(name): a weight of another shape")
         weight = replacement
-    }
-
-    /// FNV-1a of the name: stable from run to run, unlike Swift's own hashes.
-    private static func salt(_ name: String) -> UInt64 {
-        name.utf8.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
     }
 }
