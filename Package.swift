@@ -53,7 +53,9 @@ let package = Package(
                 "FileSupport", "TensorEngine", "Checkpoints", "Tokenization", "ChatTemplates", "Models",
                 "Adapters", yams,
             ]),
-        target("Evaluation", ["Training", "TensorEngine", "Models", "Tokenization", "ChatTemplates", "FileSupport"]),
+        target(
+            "Evaluation",
+            ["Training", "TensorEngine", "Models", "Tokenization", "ChatTemplates", "FileSupport"]),
         target(
             "SparseLoRA",
             [
@@ -64,7 +66,8 @@ let package = Package(
             name: "CommandLineTool", dependencies: ["SparseLoRA", argumentParser],
             swiftSettings: swiftSettings),
         .executableTarget(
-            name: "Benchmarks", dependencies: [
+            name: "Benchmarks",
+            dependencies: [
                 "SparseLoRA", "CKernels", "FileSupport", "TensorEngine", "Models", "Adapters", "Training",
                 argumentParser,
             ],
@@ -79,7 +82,12 @@ let package = Package(
         tests("ChatTemplatesTests", ["ChatTemplates", "FileSupport"], resources: [.copy("Goldens")]),
         tests("ModelsTests", ["Models"]),
         tests("AdaptersTests", ["Adapters", "Models"]),
-        tests("TrainingTests", ["Training", "Adapters", "Checkpoints", "Models", "TensorEngine", "Tokenization", "ChatTemplates", "FileSupport"]),
+        tests(
+            "TrainingTests",
+            [
+                "Training", "Adapters", "Checkpoints", "Models", "TensorEngine", "Tokenization",
+                "ChatTemplates", "FileSupport",
+            ]),
         tests("EvaluationTests", ["Evaluation"]),
         tests("CommandLineToolTests", ["SparseLoRA"]),
     ]

@@ -31,13 +31,16 @@ public struct MemoryPlan: Codable, Equatable, Sendable {
         let largest = examples.map(\.count).sorted(by: >).prefix(batchSize).reduce(0, +)
         let labelled = examples.map(\.labelledCount).sorted(by: >).prefix(batchSize).reduce(0, +)
         self.init(
-            shape: shape, elementBytes: model.computeType.byteCount, adapterParameters: adapters.parameterCount,
-            rankSum: adapters.adapters.reduce(0) { $0 + $1.pair.rank }, tokens: largest, labelledTokens: labelled)
+            shape: shape, elementBytes: model.computeType.byteCount,
+            adapterParameters: adapters.parameterCount,
+            rankSum: adapters.adapters.reduce(0) { $0 + $1.pair.rank }, tokens: largest,
+            labelledTokens: labelled)
     }
 
     /// The formula. A block keeps its input and the middle of its residual stream, both normed (4 D), queries and
     /// attention output (2 Q), keys and values (2 KV), gate, up and their product (3 F), and every adapter's
-    /// projection (R). In the backward pass one block's gradients come on top, at most about 3 F + 3 D.
+    /// projection (R); the last block keeps what follows its queries for rows with labels only. In the backward pass
+    /// one block's gradients come on top, at most about 3 F + 3 D.
     package init(
         shape: DecoderConfiguration, elementBytes: Int, adapterParameters: Int, rankSum: Int, tokens: Int,
         labelledTokens: Int
@@ -47,8 +50,11 @@ public struct MemoryPlan: Codable, Equatable, Sendable {
         let tables = shape.vocabularySize * d * (shape.tiesEmbeddings ? 1 : 2)
         weightBytes = (shape.layerCount * blockWeights + tables) * elementBytes
         adapterBytes = 5 * 4 * adapterParameters
-        let kept = shape.layerCount * (4 * d + 2 * q + 2 * kv + 3 * f) + rankSum
-        activationBytes = tokens * (kept + 3 * f + 3 * d) * elementBytes
+        let contextPart = 2 * d + 2 * kv
+        let outputPart = 2 * d + 2 * q + 3 * f
+        let earlier = max(0, shape.layerCount - 1) * (contextPart + outputPart) + rankSum
+        activationBytes =
+            (tokens * (earlier + contextPart + 3 * f + 3 * d) + labelledTokens * outputPart) * elementBytes
         let row = 4 * shape.vocabularySize
         let chunkRows = max(1, min(labelledTokens, Self.logitsChunkBytes / row))
         logitsBytes = chunkRows * row + 2 * labelledTokens * d * elementBytes
@@ -72,7 +78,9 @@ public struct MemoryPlan: Codable, Equatable, Sendable {
             location,
             "the run needs \(Self.inGigabytes(missing)) more memory (\(Self.inGigabytes(activationBytes)) for "
                 + "batches of \(largestBatchTokens) tokens), this machine has \(Self.inGigabytes(available)) to give",
-            advice: "Lower batch_size and raise gradient_accumulation, lower data.sequence_length, or free memory.")
+            advice:
+                "Lower batch_size and raise gradient_accumulation, lower data.sequence_length, or free memory."
+        )
     }
 
     private static func inGigabytes(_ bytes: Int) -> String {

@@ -72,7 +72,9 @@ struct TrainerGoldenTests {
             return MemoryPlan(model, adapters: adapters, examples: [example, example, example], batchSize: 2)
         }
         #expect(plan(tokens: 100).largestBatchTokens == 200)
-        #expect(plan(tokens: 200).activationBytes == 2 * plan(tokens: 100).activationBytes)
+        #expect(
+            (1.9...2.1).contains(
+                Double(plan(tokens: 200).activationBytes) / Double(plan(tokens: 100).activationBytes)))
         #expect(plan(tokens: 100).adapterBytes == 20 * adapters.parameterCount)
         let large = plan(tokens: 100_000)
         try large.check(loadedBytes: large.weightBytes, available: large.totalBytes, location: "run")
@@ -81,24 +83,5 @@ struct TrainerGoldenTests {
         }
         #expect(error?.problem.contains("batches of 200000 tokens") == true)
         #expect(error?.advice?.contains("batch_size") == true)
-    }
-    @Test func `PEAK`() throws {
-        let model = try CausalLM(
-            ModelSource(path: GoldenFolder("lora/model").path), computeType: .float32, backend: CPUBackend())
-        let m = AdaptedModel(
-            model, adapters: try AdapterSet.install(LoRAConfiguration(rank: 4), into: model, seed: 1),
-            baseModel: "x")
-        let examples = (0..<8).map { _ in
-            TokenizedExample(
-                tokens: (0..<250).map { Int32($0 % 50) }, isLabelled: (0..<250).map { $0 >= 190 })
-        }
-        let plan = MemoryPlan(model, adapters: m.adapters, examples: examples, batchSize: 8)
-        let o = AdamWOptimizer(m.parameters, settings: OptimizerSection(), backend: CPUBackend())
-        MemoryPool.shared.resetPeak()
-        let live = MemoryPool.shared.statistics.liveBytes
-        _ = try? m.accumulateGradients(
-            of: [Batch(examples, indices: Array(0..<8))], into: o, backend: CPUBackend()
-        ) { _ in 0 }
-        print("PEAK", MemoryPool.shared.statistics.peakLiveBytes - live, plan)
     }
 }
