@@ -61,6 +61,10 @@ public final class FineTuning {
         model = try LanguageModel(source, tokenizer: tokenizer, computeType: configuration.computeType)
         trainable = try AdaptedModel(model.decoder, configuration: configuration)
         model.adapter = trainable.adapters
+        let plan = MemoryPlan(
+            model.decoder, adapters: trainable.adapters, examples: trainingExamples,
+            batchSize: configuration.batchSize)
+        try plan.check(loadedBytes: plan.weightBytes, location: configuration.model)
     }
 
     /// Trains to the last step, or until `stop` is requested.
