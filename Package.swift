@@ -89,6 +89,6 @@ let package = Package(
                 "ChatTemplates", "FileSupport",
             ]),
         tests("EvaluationTests", ["Evaluation"]),
-        tests("CommandLineToolTests", ["SparseLoRA"]),
+        tests("CommandLineToolTests", ["CommandLineTool", "SparseLoRA"]),
     ]
 )
