@@ -14,5 +14,5 @@ struct Benchmarks: ParsableCommand {
               Benchmarks step MODEL       one LoRA training step
               Benchmarks startup MODEL    from opening the files to the first step's loss
             """,
-        subcommands: [GemmBenchmark.self, StepBenchmark.self])
+        subcommands: [GemmBenchmark.self, StepBenchmark.self, StartupBenchmark.self])
 }

@@ -19,8 +19,11 @@ package import TensorEngine
 package final class CausalLM {
     package let configuration: DecoderConfiguration
     package let backend: any Backend
-    /// The type of weights and activations.
+    /// The type of weights, and of activations in training.
     package let computeType: ElementType
+    /// The type of activations and cached keys and values when nothing is recorded. What is not kept for a backward
+    /// pass takes little memory, so evaluation and generation do not round between layers.
+    static let inferenceType = ElementType.float32
     private let embedding: FrozenWeight
     private let blocks: [DecoderBlock]
     private let finalNorm: Normalization
@@ -122,7 +125,8 @@ package final class CausalLM {
     private func hiddenStates(_ pass: ForwardPass) -> Variable {
         let tape = pass.tape
         var x = tape.embedding(
-            pass.tokens, table: embedding.tensor, scale: configuration.embeddingScale, type: computeType)
+            pass.tokens, table: embedding.tensor, scale: configuration.embeddingScale,
+            type: tape.isRecording ? computeType : Self.inferenceType)
         for (layer, block) in blocks.enumerated() {
             x = block(x, pass, queries: layer == blocks.count - 1 ? pass.outputRows : pass.allRows)
         }

@@ -132,7 +132,7 @@ package struct Generator {
     private func checkMemory(slots: Int, capacity: Int) throws(InputError) {
         let configuration = model.configuration
         let tokenBytes =
-            2 * configuration.layerCount * configuration.keyValueWidth * model.computeType.byteCount
+            2 * configuration.layerCount * configuration.keyValueWidth * CausalLM.inferenceType.byteCount
         let (rows, rowOverflow) = capacity.multipliedReportingOverflow(by: slots)
         let (bytes, byteOverflow) = rows.multipliedReportingOverflow(by: tokenBytes)
         let needed = rowOverflow || byteOverflow || rows > Int32.max ? Int.max : bytes

@@ -25,7 +25,7 @@ final class KeyValueCache {
         backend = model.backend
         lengths = Array(repeating: 0, count: slotCount)
         let rows = slotCount * self.capacity
-        let (width, type) = (model.configuration.keyValueWidth, model.computeType)
+        let (width, type) = (model.configuration.keyValueWidth, CausalLM.inferenceType)
         func zeros() -> Tensor {
             let tensor = model.backend.makeTensor(rowCount: rows, width: width, type: type)
             // Rows beyond a sequence's end are multiplied by a weight of zero, which must not meet a NaN.

@@ -2,12 +2,20 @@
 
 internal import FileSupport
 
-/// Writes one JSON line for each step.
+/// Writes how the optimizer is set on the first line, then one line for each step.
 final class TrainingTrace {
     private let file: AppendedFile
 
-    init(path: String, keptCount: Int) throws(InputError) {
+    init(path: String, keptCount: Int, optimizer: OptimizerSection) throws(InputError) {
         file = try AppendedFile(path: path, keptCount: keptCount)
+        guard keptCount == 0 else { return }
+        let norm = optimizer.maxGradientNorm
+        let settings = JSONObject([
+            ("beta1", .number(optimizer.beta1)), ("beta2", .number(optimizer.beta2)),
+            ("epsilon", .number(optimizer.epsilon)), ("weight_decay", .number(optimizer.weightDecay)),
+            ("max_gradient_norm", norm > 0 ? .number(norm) : .null),
+        ])
+        try file.append(.object(JSONObject([("optimizer", .object(settings))])))
     }
 
     var position: Int { file.count }

@@ -22,12 +22,13 @@ package struct RunFolder: Sendable {
     package var configuration: String { "\(path)/configuration.json" }
     package var metrics: String { "\(path)/metrics.jsonl" }
     package var lossCurve: String { "\(path)/loss.svg" }
+    package var summary: String { "\(path)/summary.json" }
     package var adapter: String { "\(path)/adapter" }
     package var best: String { "\(path)/best" }
     package var checkpoints: String { "\(path)/checkpoints" }
 
     /// Everything that a run writes here; `overwrite` removes these and nothing else.
-    private var contents: [String] { [configuration, metrics, lossCurve, adapter, best, checkpoints] }
+    private var contents: [String] { [configuration, metrics, lossCurve, summary, adapter, best, checkpoints] }
 
     /// Makes the folder ready for a run.
     ///

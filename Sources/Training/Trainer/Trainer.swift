@@ -84,7 +84,8 @@ package final class Trainer<Model: TrainableModel> {
         try folder.prepare(start)
         metrics = try MetricsLog(path: folder.metrics, keptCount: metricsBytes)
         if let path = configuration.trace.file {
-            trace = try TrainingTrace(path: path, keptCount: traceBytes)
+            trace = try TrainingTrace(
+                path: path, keptCount: traceBytes, optimizer: configuration.optimizer)
         } else {
             trace = nil
         }
@@ -114,6 +115,7 @@ package final class Trainer<Model: TrainableModel> {
         if wasStopped { try writeCheckpoint() } else { try save(to: folder.adapter) }
         try writeLossCurve()
         let summary = summary(wasStopped: wasStopped, seconds: Self.seconds(clock.now - start))
+        try Checkpoint.write(ConfigurationEncoder.encode(summary), to: folder.summary)
         onEvent(.finished(summary))
         return summary
     }

@@ -271,7 +271,12 @@ import Testing
         let example = TokenizedExample(tokens: [4, 5, 6, 7], isLabelled: [false, false, true, true])
         let other = TokenizedExample(tokens: [8, 9], isLabelled: [false, true])
         _ = try trainer(configuration, model, examples: [example, other]).run()
-        let record = try JSONParser.parse(try folder.read("trace.jsonl"), location: "trace")
+        let lines = try folder.read("trace.jsonl").split(separator: "\n").map(String.init)
+        #expect(lines.count == 2)
+        let settings = try JSONParser.parse(lines[0], location: "trace")["optimizer"]
+        #expect(settings?["beta2"]?.doubleValue == configuration.optimizer.beta2)
+        #expect(settings?["max_gradient_norm"]?.doubleValue == configuration.optimizer.maxGradientNorm)
+        let record = try JSONParser.parse(lines[1], location: "trace")
         #expect(record.objectValue?.keys == ["step", "loss", "learning_rate", "sequences", "labels"])
         #expect(record["step"] == .integer(1))
         #expect(record["learning_rate"]?.doubleValue == 0)
