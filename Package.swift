@@ -89,6 +89,11 @@ let package = Package(
                 "ChatTemplates", "FileSupport",
             ]),
         tests("EvaluationTests", ["Evaluation"]),
-        tests("CommandLineToolTests", ["CommandLineTool", "SparseLoRA"]),
+        tests(
+            "CommandLineToolTests",
+            [
+                "CommandLineTool", "SparseLoRA", "Training", "Checkpoints", "FileSupport", "Tokenization",
+                "ChatTemplates", argumentParser,
+            ]),
     ]
 )

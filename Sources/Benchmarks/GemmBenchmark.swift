@@ -30,11 +30,12 @@ struct GemmBenchmark: ParsableCommand {
         let depth: Int
     }
 
-    private static let shapes: [Shape] = [1024, 2048].flatMap { rows in
-        [(576, 576), (1536, 576), (576, 1536), (2048, 2048), (5632, 2048)].map {
-            Shape(rows: rows, columns: $0.0, depth: $0.1)
-        }
-    } + [Shape(rows: 1024, columns: 49152, depth: 576)]
+    private static let shapes: [Shape] =
+        [1024, 2048].flatMap { rows in
+            [(576, 576), (1536, 576), (576, 1536), (2048, 2048), (5632, 2048)].map {
+                Shape(rows: rows, columns: $0.0, depth: $0.1)
+            }
+        } + [Shape(rows: 1024, columns: 49152, depth: 576)]
 
     func validate() throws {
         guard ElementType(rawValue: type) != nil, type != "int32" else {
@@ -60,7 +61,8 @@ struct GemmBenchmark: ParsableCommand {
         let met = worstDense >= Self.denseBar && worstGathered >= Self.gatheredBar
         print(
             "check-gemm: lowest dense share of peak \(fixed(worstDense, 3)) (bar \(fixed(Self.denseBar, 3))), "
-                + "gathered \(fixed(worstGathered, 3)) (bar \(fixed(Self.gatheredBar, 3))): \(met ? "met" : "missed")")
+                + "gathered \(fixed(worstGathered, 3)) (bar \(fixed(Self.gatheredBar, 3))): "
+                + (met ? "met" : "missed"))
         if check && !met { throw ExitCode.failure }
     }
 
@@ -82,10 +84,14 @@ struct GemmBenchmark: ParsableCommand {
         let half = backend.upload((0..<Int32(shape.columns / 2)).map { 2 * $0 + ($0 % 2) })
         let full = backend.makeTensor(rowCount: shape.rows, width: shape.columns, type: type)
         let narrow = backend.makeTensor(rowCount: shape.rows, width: shape.columns / 2, type: type)
-        let dense = { backend.multiply([MatrixProduct(MatrixOperand(x), MatrixOperand(weight))], into: MatrixOutput(full)) }
+        let dense = {
+            backend.multiply(
+                [MatrixProduct(MatrixOperand(x), MatrixOperand(weight))], into: MatrixOutput(full))
+        }
         let gathered = {
             backend.multiply(
-                [MatrixProduct(MatrixOperand(x), MatrixOperand(weight, rows: half))], into: MatrixOutput(narrow))
+                [MatrixProduct(MatrixOperand(x), MatrixOperand(weight, rows: half))],
+                into: MatrixOutput(narrow))
         }
         dense()
         gathered()
@@ -96,9 +102,12 @@ struct GemmBenchmark: ParsableCommand {
         for _ in 0..<rounds {
             var sample = Result()
             sample.peak = 1e-9 * sl_measure_peak(type == .bfloat16 ? SL_BF16 : SL_F32, 0.02)
-            sample.dense = operations * Double(repetitions) / Measurement.seconds { for _ in 0..<repetitions { dense() } }
+            sample.dense =
+                operations * Double(repetitions)
+                / Measurement.seconds { for _ in 0..<repetitions { dense() } }
             sample.gathered =
-                operations / 2 * Double(repetitions) / Measurement.seconds { for _ in 0..<repetitions { gathered() } }
+                operations / 2 * Double(repetitions)
+                / Measurement.seconds { for _ in 0..<repetitions { gathered() } }
             sample.denseShare = sample.dense / sample.peak
             sample.gatheredShare = sample.gathered / sample.peak
             samples.append(sample)
@@ -116,13 +125,15 @@ struct GemmBenchmark: ParsableCommand {
             print(
                 "{\"case\":\"gemm \(name)\",\"type\":\"\(type)\",\"peak_gflops\":\(fixed(result.peak, 1)),"
                     + "\"dense_gflops\":\(fixed(result.dense, 1)),\"gathered_gflops\":\(fixed(result.gathered, 1)),"
-                    + "\"dense_share\":\(fixed(result.denseShare, 3)),\"gathered_share\":\(fixed(result.gatheredShare, 3))}")
+                    + "\"dense_share\":\(fixed(result.denseShare, 3)),"
+                    + "\"gathered_share\":\(fixed(result.gatheredShare, 3))}")
             return
         }
         print(
             name.padding(toLength: 20, withPad: " ", startingAt: 0)
                 + padded(fixed(result.peak, 0), 8) + padded(fixed(result.dense, 0), 8)
                 + padded(fixed(result.denseShare, 3), 7) + padded(fixed(result.gathered, 0), 10)
-                + padded(fixed(result.gatheredShare, 3), 7) + padded(fixed(result.gathered / result.dense, 3), 16))
+                + padded(fixed(result.gatheredShare, 3), 7)
+                + padded(fixed(result.gathered / result.dense, 3), 16))
     }
 }

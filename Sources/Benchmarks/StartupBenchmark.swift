@@ -66,7 +66,8 @@ struct StartupBenchmark: ParsableCommand {
                 let chunk = pipe.fileHandleForReading.availableData
                 guard !chunk.isEmpty else {
                     process.waitUntilExit()
-                    throw ValidationError("\(tool.path) ended with \(process.terminationStatus) before its first step")
+                    throw ValidationError(
+                        "\(tool.path) ended with \(process.terminationStatus) before its first step")
                 }
                 text += chunk
             }
@@ -79,7 +80,8 @@ struct StartupBenchmark: ParsableCommand {
     /// Memory requests after the second of some equal training steps.
     private func requestsOfSteadySteps() throws -> Int {
         let step = try TimedStep(
-            model: CausalLM(ModelSource(path: model), backend: CPUBackend()), rank: 16, targets: ["q_proj", "v_proj"])
+            model: CausalLM(ModelSource(path: model), backend: CPUBackend()), rank: 16,
+            targets: ["q_proj", "v_proj"])
         let (sequences, labels) = step.randomBatch(sequences: 2, length: 128, labelled: 0.25)
         for _ in 0..<2 { _ = try step.run(sequences, labels) }
         let before = MemoryPool.shared.statistics.systemRequests

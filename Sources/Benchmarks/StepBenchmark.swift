@@ -18,7 +18,8 @@ struct StepBenchmark: ParsableCommand {
     @Option(help: "Sequences.") var batch = 4
     @Option(help: "Tokens of each.") var length = 512
     @Option(help: "Rank of the adapters.") var rank = 32
-    @Option(help: "Comma-separated names of the adapted projections.") var targets = "q_proj,k_proj,v_proj,o_proj"
+    @Option(help: "Comma-separated names of the adapted projections.")
+    var targets = "q_proj,k_proj,v_proj,o_proj"
     @Option(help: "Share of each sequence that is labelled, at its end.") var labelledFraction = 0.25
     @Option(help: "bfloat16 or float32.") var dtype = "bfloat16"
     @Option(help: "Timed steps.") var steps = 6
@@ -43,7 +44,8 @@ struct StepBenchmark: ParsableCommand {
         let step = try TimedStep(
             model: CausalLM(ModelSource(path: model), computeType: type, backend: backend), rank: rank,
             targets: targets.split(separator: ",").map(String.init))
-        let (sequences, labels) = step.randomBatch(sequences: batch, length: length, labelled: labelledFraction)
+        let (sequences, labels) = step.randomBatch(
+            sequences: batch, length: length, labelled: labelledFraction)
         for _ in 0..<warmup { _ = try step.run(sequences, labels) }
         let requests = MemoryPool.shared.statistics.systemRequests
         var seconds: [Double] = []
@@ -85,7 +87,9 @@ final class TimedStep {
         var adapted = 0
         for linear in model.linears where targets.contains(where: { linear.name.hasSuffix(".\($0)") }) {
             let bound = 1 / Float(linear.inputWidth).squareRoot()
-            let values = (0..<rank * linear.inputWidth).map { _ in Float.random(in: -bound...bound, using: &random) }
+            let values = (0..<rank * linear.inputWidth).map { _ in
+                Float.random(in: -bound...bound, using: &random)
+            }
             let a = Parameter(
                 name: "\(linear.name).lora_A",
                 value: backend.upload(values, rowCount: rank, width: linear.inputWidth, type: .float32))
@@ -97,7 +101,9 @@ final class TimedStep {
             }
             adapted += 1
         }
-        guard adapted > 0 else { throw ValidationError("no projection is named \(targets.joined(separator: ", "))") }
+        guard adapted > 0 else {
+            throw ValidationError("no projection is named \(targets.joined(separator: ", "))")
+        }
     }
 
     private func zeros(_ rows: Int, _ width: Int) -> Tensor {

@@ -34,7 +34,8 @@ extension LanguageModel {
     public func loss(
         onFile path: String, data: DataSection = DataSection(), batchSize: Int = 8
     ) throws(InputError) -> DatasetLoss {
-        let encoder = ExampleEncoder(tokenizer: tokenizer, template: chatTemplate, options: DatasetOptions(data))
+        let encoder = ExampleEncoder(
+            tokenizer: tokenizer, template: chatTemplate, options: DatasetOptions(data))
         let dataset = try Dataset(path: path, encoder: encoder)
         return try LossEvaluation.run(
             decoder, dataset.examples, batchSize: batchSize, backend: decoder.backend, location: path)
@@ -43,7 +44,8 @@ extension LanguageModel {
     private func tokens(of prompt: EvaluationPrompt) throws(InputError) -> [Int32] {
         switch prompt {
         case .text(let text): return tokenizer.encodeBeginning(text)
-        case .chat(_, _, let plainText?) where chatTemplate == nil: return tokenizer.encodeBeginning(plainText)
+        case .chat(_, _, let plainText?) where chatTemplate == nil:
+            return tokenizer.encodeBeginning(plainText)
         case .chat(let messages, let tools, _): return try promptTokens(for: messages, tools: tools)
         }
     }

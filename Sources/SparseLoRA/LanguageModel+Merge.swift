@@ -25,7 +25,8 @@ extension LanguageModel {
         try model.useAdapter(at: adapter)
         guard let adapters = model.adapter else { return }
         try adapters.writeMerged(
-            model.source, to: folder, backend: model.decoder.backend, as: type == .bfloat16 ? .bfloat16 : .float32
+            model.source, to: folder, backend: model.decoder.backend,
+            as: type == .bfloat16 ? .bfloat16 : .float32
         ) { partial throws(InputError) in
             guard let file = model.source.gguf else { return }
             try GGUFTokenizerMetadata(file.metadata).writeHuggingFaceFiles(

@@ -75,7 +75,8 @@ public final class LanguageModel {
 
     /// The adapter's own folder when a path names it or the run folder that holds it.
     package static func adapterFolder(_ path: String) throws(InputError) -> String {
-        for folder in [path, "\(path)/adapter"] where FileStatus(path: "\(folder)/adapter_config.json") == .file {
+        for folder in [path, "\(path)/adapter"]
+        where FileStatus(path: "\(folder)/adapter_config.json") == .file {
             return folder
         }
         throw InputError(
@@ -91,18 +92,23 @@ public final class LanguageModel {
 
     /// Tokens that end an answer.
     package var endTokens: Set<Int32> {
-        Set(source.endTokens + tokenizer.specialTokens.endOfTurn + [tokenizer.specialTokens.endOfText].compactMap { $0 })
+        Set(
+            source.endTokens + tokenizer.specialTokens.endOfTurn
+                + [tokenizer.specialTokens.endOfText].compactMap { $0 })
     }
 
     /// The tokens of a conversation, the assistant's turn opened.
     ///
     /// - Throws: `InputError` when the model has no chat template or the template refuses the conversation.
-    public func promptTokens(for messages: [ChatMessage], tools: JSONValue? = nil) throws(InputError) -> [Int32] {
+    public func promptTokens(
+        for messages: [ChatMessage], tools: JSONValue? = nil
+    ) throws(InputError) -> [Int32] {
         guard let chatTemplate else {
             throw InputError(path, "the model has no chat template", advice: "Give the prompt as plain text.")
         }
         let text = try chatTemplate.render(
-            messages: messages, tools: tools, addGenerationPrompt: true, variables: tokenizer.templateVariables)
+            messages: messages, tools: tools, addGenerationPrompt: true,
+            variables: tokenizer.templateVariables)
         return tokenizer.encode(text, addSpecialTokens: false)
     }
 }

@@ -55,7 +55,8 @@ struct ChatCommand: ParsableCommand {
             }
             Output.write("\n")
             if answer.finishReason == .length {
-                Terminal.note(Terminal.dim("(cut at \(sampling.maxTokens) tokens; --max-tokens sets the limit)"))
+                Terminal.note(
+                    Terminal.dim("(cut at \(sampling.maxTokens) tokens; --max-tokens sets the limit)"))
             }
             messages.append(ChatMessage(role: "assistant", content: answer.text))
         }

@@ -25,7 +25,8 @@ struct EvaluateCommand: ParsableCommand {
     @Option(help: "Only the first so many problems.") var limit: Int?
     @Option(help: "Problems answered side by side, or sequences per batch.") var batchSize = 32
     @Option(help: "The most tokens of an answer.") var maxTokens = 128
-    @Option(help: "Write every problem with the model's answer into this JSON Lines file.") var records: String?
+    @Option(help: "Write every problem with the model's answer into this JSON Lines file.")
+    var records: String?
     @Flag(help: "Print the scores as one JSON object.") var json = false
 
     func validate() throws {
@@ -60,7 +61,8 @@ struct EvaluateCommand: ParsableCommand {
         } else {
             Output.line(
                 "accuracy \(Format.percent(result.accuracy)) ± \(Format.percent(result.standardError)) "
-                    + "(\(result.correctCount) of \(result.count) right, \(result.unansweredCount) without an answer)")
+                    + "(\(result.correctCount) of \(result.count) right, "
+                    + "\(result.unansweredCount) without an answer)")
         }
     }
 

@@ -10,17 +10,22 @@ struct InspectCommand: ParsableCommand {
         discussion: """
               sparselora inspect model.gguf                 shape, parameters, tokenizer, memory
               sparselora inspect model.gguf --tensors       every tensor with type and shape
-              sparselora inspect runs/first                 an adapter: rank, targets, size
+              sparselora inspect runs/first                 a run: its adapter, rank, targets, size
               sparselora inspect train.jsonl --model M      a data file: format, lengths, what is trained
             """)
 
-    @Argument(help: "A model folder, GGUF or safetensors file, adapter folder, or data file.") var path: String
+    @Argument(help: "A model folder, GGUF or safetensors file, adapter or run folder, or data file.")
+    var path: String
     @Option(name: [.customShort("m"), .long], help: "For a data file: the model whose tokens are counted.")
     var model: String?
     @Flag(help: "List every tensor.") var tensors = false
     @Option(help: "For a data file with --model: show so many examples with their trained parts marked.")
     var examples = 0
     @Flag(help: "Print JSON.") var json = false
+
+    func validate() throws {
+        guard examples >= 0 else { throw ValidationError("--examples must be 0 or more") }
+    }
 
     func run() throws {
         try reportingFailures {

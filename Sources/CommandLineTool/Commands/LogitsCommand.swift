@@ -17,13 +17,16 @@ struct LogitsCommand: ParsableCommand {
         try reportingFailures {
             let document = try JSONParser.parse(fileAt: tokens)
             let sequences = try (document.arrayValue ?? []).enumerated().map { index, sequence in
-                let ids = sequence.arrayValue?.compactMap(\.integerValue).compactMap { Int32(exactly: $0) } ?? []
-                guard !ids.isEmpty, ids.count == sequence.arrayValue?.count else {
+                let items = sequence.arrayValue ?? []
+                let ids = items.compactMap { $0.integerValue.flatMap(Int32.init(exactly:)) }
+                guard !ids.isEmpty, ids.count == items.count else {
                     throw InputError("\(tokens) item \(index + 1)", "expected a non-empty list of token ids")
                 }
                 return ids
             }
-            guard !sequences.isEmpty else { throw InputError(tokens, "expected a list of lists of token ids") }
+            guard !sequences.isEmpty else {
+                throw InputError(tokens, "expected a list of lists of token ids")
+            }
             try model.load().writeLogits(of: sequences, to: output)
         }
     }

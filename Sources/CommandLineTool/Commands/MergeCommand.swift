@@ -16,7 +16,8 @@ struct MergeCommand: ParsableCommand {
 
     @Option(name: [.customShort("m"), .long], help: "The base model: a Hugging Face folder or a GGUF file.")
     var model: String
-    @Option(name: [.customShort("a"), .long, .customLong("adapter-path")], help: "The folder of the adapter.")
+    @Option(
+        name: [.customShort("a"), .long, .customLong("adapter-path")], help: "The folder of the adapter.")
     var adapter: String
     @Option(name: [.customShort("o"), .long], help: "The folder to write; it must not exist or be empty.")
     var output: String

@@ -14,9 +14,9 @@ struct TrainCommand: ParsableCommand {
               sparselora train -c run.yaml --resume
 
             Data is chat, prompt and completion, text, alpaca or sharegpt JSON Lines, told apart by the first record;
-            only the assistant's tokens are trained. The output folder is the adapter in PEFT's format, with the
-            configuration, metrics.jsonl, loss.svg and checkpoints beside it. Keys of a configuration file are shown
-            by --print-config; names that axolotl, transformers and mlx-lm use are understood.
+            only the assistant's tokens are trained. The output folder holds the adapter in PEFT's format, with
+            configuration.json, metrics.jsonl, loss.svg and checkpoints beside it. Keys of a configuration file are
+            shown by --print-config; names that axolotl, transformers and mlx-lm use are understood.
             Ctrl-C finishes the step, writes a checkpoint and exits with 75; --resume goes on exactly there.
             """)
 
@@ -28,7 +28,9 @@ struct TrainCommand: ParsableCommand {
     @Flag(help: "Print the resolved configuration as JSON and stop.") var printConfig = false
 
     func validate() throws {
-        guard !(resume && overwrite) else { throw ValidationError("--resume and --overwrite exclude each other.") }
+        guard !(resume && overwrite) else {
+            throw ValidationError("--resume and --overwrite exclude each other.")
+        }
     }
 
     func run() throws {

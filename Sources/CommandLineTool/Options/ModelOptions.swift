@@ -11,7 +11,8 @@ struct ModelOptions: ParsableArguments {
 
     @Option(
         name: [.customShort("a"), .long, .customLong("adapter-path")],
-        help: ArgumentHelp("A folder with a PEFT adapter, such as a run's output folder.", valueName: "folder"))
+        help: ArgumentHelp(
+            "A folder with a PEFT adapter, such as a run's output folder.", valueName: "folder"))
     var adapter: String?
 
     @Option(help: "Compute in bfloat16 or float32.")

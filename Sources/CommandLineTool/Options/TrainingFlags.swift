@@ -11,7 +11,8 @@ struct TrainingFlags: ParsableArguments {
 
     @Option(
         name: .customLong("set"),
-        help: ArgumentHelp("Any configuration key, e.g. schedule.kind=cosine. Repeatable.", valueName: "key.path=value"))
+        help: ArgumentHelp(
+            "Any configuration key, e.g. schedule.kind=cosine. Repeatable.", valueName: "key.path=value"))
     var assignments: [String] = []
 
     @Option(name: [.customShort("m"), .long], help: "The base model: a Hugging Face folder or a GGUF file.")
@@ -47,14 +48,20 @@ struct TrainingFlags: ParsableArguments {
     @Option(name: [.customLong("learning-rate"), .customLong("lr")], help: "Largest learning rate.")
     var learningRate: Double?
     @Option(help: "constant, linear or cosine.") var schedule: String?
-    @Option(name: [.customLong("max-length"), .customLong("max-seq-length")], help: "Most tokens of one example.")
+    @Option(
+        name: [.customLong("max-length"), .customLong("max-seq-length")], help: "Most tokens of one example.")
     var maxLength: Int?
-    @Option(name: .customLong("steps-per-eval"), help: "Steps between validations.") var validationInterval: Int?
+    @Option(name: .customLong("steps-per-eval"), help: "Steps between validations.")
+    var validationInterval: Int?
     @Option(name: .customLong("save-every"), help: "Steps between checkpoints.") var saveEvery: Int?
     @Option(help: "Decides data order, first adapter values and dropout.") var seed: UInt64?
     @Option(help: "Record every step's batch and loss, to replay the run elsewhere.") var trace: String?
     @Option(help: "Write the adapter as it is before the first step into this folder.")
     var saveInitialAdapter: String?
+
+    func validate() throws {
+        guard seed ?? 0 <= UInt64(Int.max) else { throw ValidationError("--seed must be at most \(Int.max)") }
+    }
 
     /// The configuration that all of this adds up to.
     func configuration() throws -> TrainingConfiguration {
@@ -85,7 +92,7 @@ struct TrainingFlags: ParsableArguments {
         add("--max-length", "data.sequence_length", maxLength.map(JSONValue.integer))
         add("--steps-per-eval", "validation.interval", validationInterval.map(JSONValue.integer))
         add("--save-every", "checkpoints.interval", saveEvery.map(JSONValue.integer))
-        add("--seed", "seed", seed.map { .integer(Int(clamping: $0)) })
+        add("--seed", "seed", seed.map { .integer(Int($0)) })
         add("--trace", "trace.file", trace.map(JSONValue.string))
         add("--save-initial-adapter", "trace.initial_adapter", saveInitialAdapter.map(JSONValue.string))
         return try TrainingConfiguration.resolve(layers)

@@ -14,18 +14,27 @@ struct ProgressLine {
         let pause: Duration = Terminal.isInteractive ? .milliseconds(100) : .seconds(10)
         if let lastDrawn, fraction < 1, lastDrawn.duration(to: now) < pause { return }
         lastDrawn = now
-        let percent = Int((100 * min(max(fraction, 0), 1)).rounded(.down))
         guard Terminal.isInteractive else {
-            Terminal.note("\(percent)%  \(text)")
+            Terminal.note("\(Self.percent(fraction))%  \(text)")
             return
         }
-        let filled = Int(Double(Self.barWidth) * min(max(fraction, 0), 1))
-        let bar = String(repeating: "━", count: filled)
-            + Terminal.dim(String(repeating: "─", count: Self.barWidth - filled))
-        // The bar and percentage take 32 columns; a line that wraps could not be redrawn.
-        let room = max(0, Terminal.width - Self.barWidth - 9)
-        Terminal.write("\r\u{1B}[2K\(bar) \(percent)%  \(text.prefix(room))")
+        Terminal.write("\r\u{1B}[2K" + Self.drawn(fraction, text, width: Terminal.width))
         isOpen = true
+    }
+
+    /// The line for a terminal of so many columns: it must not wrap, because a line that wraps cannot be redrawn.
+    static func drawn(_ fraction: Double, _ text: String, width: Int) -> String {
+        let filled = Int(Double(barWidth) * min(max(fraction, 0), 1))
+        let bar =
+            String(repeating: "━", count: filled)
+            + Terminal.dim(String(repeating: "─", count: barWidth - filled))
+        // Beside the bar: " 100%  ", and the last column, which makes some terminals wrap.
+        let room = max(0, width - barWidth - 8)
+        return "\(bar) \(percent(fraction))%  \(text.prefix(room))"
+    }
+
+    private static func percent(_ fraction: Double) -> Int {
+        Int((100 * min(max(fraction, 0), 1)).rounded(.down))
     }
 
     /// Clears the line so that something else can be written; the next update draws it again.

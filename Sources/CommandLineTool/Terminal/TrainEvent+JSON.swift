@@ -10,7 +10,8 @@ extension TrainEvent {
         case .started(let plan): try Self.line("started", plan)
         case .step(let metrics): try Self.line("step", metrics)
         case .validation(let metrics): try Self.line("validation", metrics)
-        case .checkpointSaved(let step, let path): try Self.line("checkpoint", CheckpointNote(step: step, path: path))
+        case .checkpointSaved(let step, let path):
+            try Self.line("checkpoint", CheckpointNote(step: step, path: path))
         case .warning(let text): try Self.line("warning", WarningNote(text: text))
         case .finished(let summary): try Self.line("finished", summary)
         }
@@ -28,6 +29,9 @@ extension TrainEvent {
     private static func line(_ event: String, _ body: some Encodable) throws -> String {
         let encoder = JSONEncoder()
         encoder.keyEncodingStrategy = .convertToSnakeCase
+        // JSON has no such numbers, and a validation loss may be one.
+        encoder.nonConformingFloatEncodingStrategy = .convertToString(
+            positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         let text = String(decoding: try encoder.encode(body), as: UTF8.self)
         return "{\"event\":\"\(event)\",\(text.dropFirst())"

@@ -23,7 +23,8 @@ final class TrainingView {
             totalSteps = plan.totalSteps
             Terminal.note(
                 "\(plan.totalSteps) steps of \(plan.stepsPerEpoch) per epoch, "
-                    + "\(plan.trainingExamples) examples, \(Format.count(plan.trainableParameters)) trainable parameters")
+                    + "\(plan.trainingExamples) examples, "
+                    + "\(Format.count(plan.trainableParameters)) trainable parameters")
             if plan.completedSteps > 0 { Terminal.note("going on after step \(plan.completedSteps)") }
         case .step(let step):
             // As in the loss curve: one batch says little.
@@ -32,12 +33,14 @@ final class TrainingView {
             progress.update(
                 Double(step.step) / Double(max(totalSteps, 1)),
                 "step \(step.step)/\(totalSteps)  loss \(Format.fixed(smoothed, 3))  "
-                    + "\(Format.fixed(step.tokensPerSecond, 0)) tokens/s  \(Format.duration(step.secondsLeft)) left")
+                    + "\(Format.fixed(step.tokensPerSecond, 0)) tokens/s  "
+                    + "\(Format.duration(step.secondsLeft)) left")
         case .validation(let validation):
             progress.clear()
             Terminal.note(
                 "step \(validation.step): validation loss \(Format.fixed(validation.loss, 4)), "
-                    + "perplexity \(Format.fixed(validation.perplexity, 2))\(validation.isBest ? ", the best so far" : "")")
+                    + "perplexity \(Format.fixed(validation.perplexity, 2))"
+                    + (validation.isBest ? ", the best so far" : ""))
         case .checkpointSaved(let step, let path):
             progress.clear()
             Terminal.note(Terminal.dim("step \(step): checkpoint \(path)"))
@@ -52,13 +55,15 @@ final class TrainingView {
 
     private func finish(_ summary: TrainingSummary) {
         guard !summary.wasStopped else {
-            Terminal.note("stopped after step \(summary.steps) of \(summary.totalSteps); --resume goes on from there")
+            Terminal.note(
+                "stopped after step \(summary.steps) of \(summary.totalSteps); --resume goes on from there")
             return
         }
         Terminal.note(
             "\(summary.steps) steps in \(Format.duration(summary.seconds)), "
                 + "\(Format.fixed(summary.tokensPerSecond, 0)) tokens/s, peak memory "
-                + "\(Format.bytes(summary.memory.peakProcessBytes)), last loss \(Format.fixed(summary.loss, 4))")
+                + "\(Format.bytes(summary.memory.peakProcessBytes)), "
+                + "last loss \(Format.fixed(summary.loss, 4))")
         if let best = summary.bestValidationLoss, let step = summary.bestStep {
             Terminal.note("best validation loss \(Format.fixed(best, 4)) at step \(step)")
         }

@@ -32,7 +32,8 @@ public final class FineTuning {
             throw InputError("configuration key model", "no model is given", advice: "Name one with --model.")
         }
         guard !configuration.data.training.isEmpty else {
-            throw InputError("configuration key data.training", "no data is given", advice: "Name some with --data.")
+            throw InputError(
+                "configuration key data.training", "no data is given", advice: "Name some with --data.")
         }
         self.configuration = configuration
         self.start = start
@@ -119,7 +120,8 @@ public final class FineTuning {
 extension DatasetReport {
     /// One line for people.
     var summary: String {
-        var text = "\(path): \(format.rawValue), \(examplesKept) examples, \(tokens) tokens, \(labelledTokens) trained"
+        var text =
+            "\(path): \(format.rawValue), \(examplesKept) examples, \(tokens) tokens, \(labelledTokens) trained"
         if overlongDropped > 0 { text += ", \(overlongDropped) left out as too long" }
         if truncated > 0 { text += ", \(truncated) cut" }
         if unlabelledDropped > 0 { text += ", \(unlabelledDropped) without a trained token left out" }

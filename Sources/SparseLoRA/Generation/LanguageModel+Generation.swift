@@ -54,9 +54,10 @@ extension LanguageModel {
         let generator = Generator(
             decoder,
             options: Models.GenerationOptions(
-                maximumTokens: options.maximumTokens, temperature: Float(options.temperature), topK: options.topK,
-                topP: Float(options.topP), minP: Float(options.minP),
-                repetitionPenalty: Float(options.repetitionPenalty), seed: options.seed, stopTokens: endTokens),
+                maximumTokens: options.maximumTokens, temperature: Float(options.temperature),
+                topK: options.topK, topP: Float(options.topP), minP: Float(options.minP),
+                repetitionPenalty: Float(options.repetitionPenalty), seed: options.seed,
+                stopTokens: endTokens),
             slotCount: concurrent)
         var answers = batch.map { _ in TextAssembly(tokenizer: tokenizer, stopStrings: options.stopStrings) }
         let tokens = try generator.generate(batch) { prompt, token throws(InputError) in
@@ -68,9 +69,11 @@ extension LanguageModel {
             let rest = answers[index].finish()
             if !rest.isEmpty { _ = onText(index, rest) }
             let reason =
-                answers[index].finishReason ?? (tokens[index].count >= options.maximumTokens ? .length : .endOfTurn)
+                answers[index].finishReason
+                ?? (tokens[index].count >= options.maximumTokens ? .length : .endOfTurn)
             return GeneratedText(
-                text: answers[index].text, promptTokenCount: batch[index].count, tokenCount: tokens[index].count,
+                text: answers[index].text, promptTokenCount: batch[index].count,
+                tokenCount: tokens[index].count,
                 finishReason: reason)
         }
     }
@@ -94,19 +97,12 @@ struct TextAssembly {
     /// Takes a token; returns the text that is now certain.
     mutating func append(_ token: Int32) -> String { take(decoder.append(token)) }
 
-    /// The text that was still held back.
+    /// The text that was still held back, as far as no stop string ends it after all.
     mutating func finish() -> String {
-        guard finishReason != .stopString else { return "" }
-        var last = take(decoder.finish())
-        guard finishReason != .stopString else { return last }
-        let rest = String(decoding: heldBack, as: UTF8.self)
-        heldBack = []
-        text += rest
-        last += rest
-        return last
+        finishReason == .stopString ? "" : take(decoder.finish(), isLast: true)
     }
 
-    private mutating func take(_ piece: String) -> String {
+    private mutating func take(_ piece: String, isLast: Bool = false) -> String {
         heldBack += Array(piece.utf8)
         var certain = heldBack.count
         for start in heldBack.indices {
@@ -116,7 +112,7 @@ struct TextAssembly {
                 certain = start
                 break
             }
-            if stopStrings.contains(where: { $0.count > rest.count && $0.starts(with: rest) }) {
+            if !isLast, stopStrings.contains(where: { $0.count > rest.count && $0.starts(with: rest) }) {
                 certain = start
                 break
             }

@@ -12,7 +12,9 @@ extension Inspection {
         let file = try DatasetPaths(path: path).train
         guard let model else {
             guard exampleCount == 0 else {
-                throw InputError("--examples", "marking what is trained needs the model's tokenizer", advice: "Give --model too.")
+                throw InputError(
+                    "--examples", "marking what is trained needs the model's tokenizer",
+                    advice: "Give --model too.")
             }
             return try recordsReport(file)
         }

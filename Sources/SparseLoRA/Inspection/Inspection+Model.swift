@@ -33,13 +33,15 @@ extension Inspection {
         report.add("tokens", .integer(tokenizer.vocabularySize))
         let special = tokenizer.specialTokens
         for (name, id) in [
-            ("begins a text", special.beginningOfText), ("ends a text", special.endOfText), ("padding", special.padding),
+            ("begins a text", special.beginningOfText), ("ends a text", special.endOfText),
+            ("padding", special.padding),
         ] {
             if let id { report.add(name, .string("\(id) \(tokenizer.token(of: id) ?? "")")) }
         }
         report.add(
             "ends a turn",
-            .string(special.endOfTurn.map { "\($0) \(tokenizer.token(of: $0) ?? "")" }.joined(separator: ", ")))
+            .string(
+                special.endOfTurn.map { "\($0) \(tokenizer.token(of: $0) ?? "")" }.joined(separator: ", ")))
         report.add("chat template", .bool(tokenizer.chatTemplates["default"] != nil))
         try addTensors(of: source.weights, listsAll: listsTensors, to: &report)
         return report

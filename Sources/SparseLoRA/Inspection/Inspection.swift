@@ -7,7 +7,8 @@ public import FileSupport
 
 /// Describes model, adapter and data files.
 public enum Inspection {
-    /// What is at a path: a model folder, a GGUF or safetensors file, a PEFT adapter folder or a data file.
+    /// What is at a path: a model folder, a GGUF or safetensors file, a PEFT adapter folder, a run's folder (whose
+    /// adapter is described) or a data file or folder.
     ///
     /// - Parameters:
     ///   - dataModel: for a data file, the model whose tokenizer and template turn it into sequences.
@@ -19,8 +20,8 @@ public enum Inspection {
     ) throws(InputError) -> InspectionReport {
         switch FileStatus(path: path) {
         case .folder:
-            if FileStatus(path: "\(path)/adapter_config.json") == .file {
-                return try adapterReport(path, listsTensors: listsTensors)
+            if let folder = try? LanguageModel.adapterFolder(path) {
+                return try adapterReport(folder, listsTensors: listsTensors)
             }
             if FileStatus(path: "\(path)/config.json") == .file {
                 return try modelReport(path, listsTensors: listsTensors)
@@ -91,7 +92,9 @@ public enum Inspection {
         return report
     }
 
-    private static func adapterReport(_ path: String, listsTensors: Bool) throws(InputError) -> InspectionReport {
+    private static func adapterReport(
+        _ path: String, listsTensors: Bool
+    ) throws(InputError) -> InspectionReport {
         let location = "\(path)/adapter_config.json"
         let configuration = try JSONParser.parse(fileAt: location)
         guard let object = configuration.objectValue else {

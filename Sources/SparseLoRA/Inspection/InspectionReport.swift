@@ -6,7 +6,9 @@ public import FileSupport
 public struct InspectionReport: Sendable {
     /// A titled table; its first row names the columns.
     public struct Table: Sendable {
+        /// What the rows are about.
         public var title: String
+        /// Cells, row by row.
         public var rows: [[String]]
     }
 
@@ -14,6 +16,7 @@ public struct InspectionReport: Sendable {
     public var title: String
     /// Name and value, as people read them.
     public var facts: [(name: String, value: String)] = []
+    /// What has more than one value, such as counts by type.
     public var tables: [Table] = []
     /// Longer texts, such as examples with their trained parts marked.
     public var texts: [String] = []

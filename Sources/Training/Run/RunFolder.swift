@@ -28,7 +28,9 @@ package struct RunFolder: Sendable {
     package var checkpoints: String { "\(path)/checkpoints" }
 
     /// Everything that a run writes here; `overwrite` removes these and nothing else.
-    private var contents: [String] { [configuration, metrics, lossCurve, summary, adapter, best, checkpoints] }
+    private var contents: [String] {
+        [configuration, metrics, lossCurve, summary, adapter, best, checkpoints]
+    }
 
     /// Makes the folder ready for a run.
     ///
