@@ -57,6 +57,9 @@ public final class LanguageModel {
         return try ChatTemplate(source: text, location: path)
     }
 
+    /// What is wrong with `SPARSELORA_ISA`, whose choice is then not followed; nil when it is unset or followed.
+    public static var environmentProblem: String? { CPUBackend.settingProblem }
+
     /// Parameters of the base model.
     public var parameterCount: Int {
         source.weights.tensorNames.reduce(0) { sum, name in

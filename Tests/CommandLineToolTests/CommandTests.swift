@@ -6,10 +6,11 @@ import Testing
 
 @testable import CommandLineTool
 @testable import SparseLoRA
+@testable import Training
 
 @Suite struct CommandTests {
     private static let names = SparseLoRACommand.configuration.subcommands
-        .filter { $0.configuration.shouldDisplay }.compactMap(\.configuration.commandName)
+        .map { $0.configuration }.filter(\.shouldDisplay).compactMap(\.commandName)
 
     @Test(arguments: names)
     func helpShowsExamplesThatParse(_ name: String) throws {

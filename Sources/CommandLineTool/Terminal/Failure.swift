@@ -16,6 +16,7 @@ enum ExitReason {
 
 /// Runs a command's work and turns errors into a message and an exit code.
 func reportingFailures(_ work: () throws -> Void) throws {
+    if let problem = LanguageModel.environmentProblem { Terminal.note("warning: \(problem)") }
     do {
         try work()
     } catch let exit as ExitCode {
