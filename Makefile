@@ -47,7 +47,7 @@ goldens: $(VENV)/.installed ## Remake the goldens of the tests with their pinned
 check-adapter: build $(MODEL)/config.json ## PEFT and transformers agree with us on an adapter of ours
 	rm -rf $(CHECKS)/adapter
 	$(SPARSELORA) train --model $(MODEL) --data Examples/word-problems --iters 40 --output $(CHECKS)/adapter
-	$(PYTHON) tools/checks/check_adapter.py --model $(MODEL) --adapter $(CHECKS)/adapter --sparselora $(SPARSELORA) \
+	$(PYTHON) tools/checks/check_adapter.py --model $(MODEL) --adapter $(CHECKS)/adapter/adapter --sparselora $(SPARSELORA) \
 	    --prompts Examples/word-problems/test.jsonl
 
 .PHONY: check-loss-trace

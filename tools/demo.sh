@@ -31,7 +31,7 @@ before, after, summary = (json.load(open(path)) for path in (*sys.argv[1:3], f"{
 print()
 print(f"accuracy     {before['accuracy']:.1%} before, {after['accuracy']:.1%} after, on {after['count']} held-out problems")
 print(f"training     {summary['seconds']:.0f} s, {summary['tokens_per_second']:.0f} tokens/s")
-print(f"peak memory  {summary['peak_bytes'] / 1e9:.2f} GB")
-print(f"adapter      {output}/adapter_model.safetensors")
+print(f"peak memory  {summary['memory']['peak_process_bytes'] / 1e9:.2f} GB")
+print(f"adapter      {output}/adapter")
 print(f"loss curve   {output}/loss.svg")
 PYTHON

@@ -36,7 +36,8 @@ extension LanguageModel {
                 location, "there is no prompt in this record",
                 advice: "Give \"messages\", \"prompt\" or \"instruction\".")
         }
-        let example = try Example(DatasetRecord(fields: fields, location: location), format: format)
+        let example = try Example(
+            DatasetRecord(fields: fields, location: location), format: format, needsAnswer: false)
         switch example.content {
         case .chat(let messages, let tools):
             let asked = messages.last?.role == "assistant" ? Array(messages.dropLast()) : messages

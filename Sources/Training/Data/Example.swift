@@ -18,9 +18,12 @@ package struct Example: Equatable, Sendable {
     package var location: String
 
     /// Reads a record that must have this format.
+    /// - Parameter needsAnswer: false takes conversations without a turn of the assistant, as prompts are.
     /// - Throws: `InputError` with the line, naming the field.
-    package init(_ record: DatasetRecord, format: DatasetFormat) throws(InputError) {
-        let fields = RecordFields(record: record)
+    package init(
+        _ record: DatasetRecord, format: DatasetFormat, needsAnswer: Bool = true
+    ) throws(InputError) {
+        let fields = RecordFields(record: record, needsAnswer: needsAnswer)
         guard format.requiredFields.allSatisfy({ record.fields[$0] != nil }) else {
             let found = record.fields.keys.prefix(8).map { "\"\($0)\"" }.joined(separator: ", ")
             throw InputError(
@@ -77,6 +80,7 @@ package struct Example: Equatable, Sendable {
 /// Reads the fields of one record, with errors that say where they are wrong.
 private struct RecordFields {
     let record: DatasetRecord
+    let needsAnswer: Bool
 
     var tools: JSONValue? {
         guard let tools = record.fields["tools"], tools != .null else { return nil }
@@ -152,7 +156,7 @@ private struct RecordFields {
             }
             messages.append(try read(object, place))
         }
-        guard messages.contains(where: { $0.role == "assistant" }) else {
+        guard !needsAnswer || messages.contains(where: { $0.role == "assistant" }) else {
             throw InputError(
                 record.location,
                 "the conversation has no turn of the assistant, so nothing could be learnt from it"
