@@ -20,7 +20,8 @@ import Testing
     }
 
     @Test func everyNameFromOtherToolsIsMentioned() throws {
-        let section = try #require(try page("Configuration").split(separator: "## Names from other tools").last)
+        let section = try #require(
+            try page("Configuration").split(separator: "## Names from other tools").last)
         for alias in ConfigurationAlias.all {
             #expect(section.contains("`\(alias.name)`"), "\(alias.name)")
         }
