@@ -87,7 +87,7 @@ import Testing
         #expect(error?.advice?.contains("\"\(nearest)\"") == true, "\(error?.description ?? "")")
     }
 
-    @Test(arguments: [["--rank=0"], ["--targets="], ["--schedule=wavy"], ["--learning-rate=-1"]])
+    @Test(arguments: [["--rank=0"], ["--targets=,"], ["--schedule=wavy"], ["--learning-rate=-1"]])
     func valueOutOfRangeNamesTheFlag(_ arguments: [String]) throws {
         let error = #expect(throws: InputError.self) { try TrainingFlags.parse(arguments).configuration() }
         let flag = arguments[0].prefix { $0 != "=" }
