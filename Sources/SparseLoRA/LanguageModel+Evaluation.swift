@@ -12,6 +12,7 @@ extension LanguageModel {
     /// - Parameters:
     ///   - path: records with a prompt and an `answer`, or a reference output that ends in a number.
     ///   - limit: the first so many problems; nil for all.
+    ///   - options: how answers are generated; by default greedily, 256 tokens at most.
     ///   - concurrent: problems that are answered side by side.
     ///   - onProgress: called after every group of problems with the result so far and the number of problems.
     /// - Throws: `InputError` with the line of a record that is no problem.

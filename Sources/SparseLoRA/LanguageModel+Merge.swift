@@ -13,7 +13,7 @@ extension LanguageModel {
     ///
     /// The folder appears when it is complete.
     /// - Parameters:
-    ///   - model: the base model: a folder or a GGUF file, read in full precision.
+    ///   - path: the base model: a folder or a GGUF file, read in full precision.
     ///   - adapter: a folder in PEFT's format, or a run's output folder.
     ///   - folder: must not exist, or be empty.
     ///   - type: what the merged weights are rounded to, once.

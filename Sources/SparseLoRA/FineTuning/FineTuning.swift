@@ -25,7 +25,9 @@ public final class FineTuning {
 
     /// Opens model and data and puts fresh adapters into the model.
     ///
-    /// - Parameter start: a new run, one that replaces what is in the output folder, or the continuation of a run.
+    /// - Parameters:
+    ///   - configuration: what to do; a model and training data must be named.
+    ///   - start: a new run, one that replaces what is in the output folder, or the continuation of a run.
     /// - Throws: `InputError` naming file, line, key or tensor.
     public init(_ configuration: TrainingConfiguration, start: RunStart = .new) throws(InputError) {
         guard !configuration.model.isEmpty else {
@@ -70,7 +72,10 @@ public final class FineTuning {
 
     /// Trains to the last step, or until `stop` is requested.
     ///
-    /// - Parameter onEvent: called after every step and whenever a file was written.
+    /// - Parameters:
+    ///   - stop: ends the run after its current step, with a checkpoint.
+    ///   - onEvent: called after every step and whenever a file was written.
+    /// - Returns: what the run did, and where its files are.
     /// - Throws: `InputError` when a file cannot be read or written, `TrainingFailure` when the loss stops being finite.
     @discardableResult
     public func run(

@@ -10,6 +10,7 @@ extension LanguageModel {
     ///
     /// - Parameters:
     ///   - prompt: token ids, not empty.
+    ///   - options: how the text is sampled and where it ends; by default greedily, after 256 tokens at most.
     ///   - onText: receives each new piece of text and says whether to go on.
     /// - Throws: `InputError` when a token is not in the vocabulary or memory does not suffice.
     public func generate(
@@ -43,6 +44,7 @@ extension LanguageModel {
     ///
     /// - Parameters:
     ///   - batch: token ids of each prompt, none empty.
+    ///   - options: how the texts are sampled and where they end.
     ///   - concurrent: how many are decoded at once.
     ///   - onText: receives the prompt's number and each new piece of its text, and says whether to go on with it.
     /// - Returns: the answers in the order of the prompts.

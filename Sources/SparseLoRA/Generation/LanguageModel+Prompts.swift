@@ -10,7 +10,9 @@ extension LanguageModel {
     ///
     /// A conversation's last turn is left out when it is the assistant's; a record with only `prompt` needs no
     /// completion.
-    /// - Parameter raw: tokenise prompts as plain text instead of asking them through the chat template.
+    /// - Parameters:
+    ///   - path: a data file of any format that has prompts.
+    ///   - raw: tokenise prompts as plain text instead of asking them through the chat template.
     /// - Throws: `InputError` with the line of a record without a prompt.
     public func prompts(fromFile path: String, raw: Bool = false) throws(InputError) -> [[Int32]] {
         var prompts: [[Int32]] = []

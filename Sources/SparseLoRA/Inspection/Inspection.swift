@@ -11,6 +11,7 @@ public enum Inspection {
     /// adapter is described) or a data file or folder.
     ///
     /// - Parameters:
+    ///   - path: what to look into.
     ///   - dataModel: for a data file, the model whose tokenizer and template turn it into sequences.
     ///   - listsTensors: whether every tensor is listed.
     ///   - exampleCount: how many examples of a data file are shown with their trained parts marked; needs `dataModel`.
