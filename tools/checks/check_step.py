@@ -49,13 +49,16 @@ def main() -> None:
     parser.add_argument("--targets", default="q_proj,k_proj,v_proj,o_proj")
     parser.add_argument("--labelled-fraction", type=float, default=0.25)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=2, help="timed steps of a round")
+    parser.add_argument("--warmup", type=int, default=1, help="steps before these")
     parser.add_argument("--speed-bar", type=float, default=1.6, help="times as fast as PEFT bf16, at least")
     parser.add_argument("--memory-bar", type=float, default=0.5, help="of PEFT bf16's peak memory, at most")
     arguments = parser.parse_args()
 
     shape = ["--model", arguments.model, "--batch", str(arguments.batch), "--length", str(arguments.length),
              "--rank", str(arguments.rank), "--targets", arguments.targets,
-             "--labelled-fraction", str(arguments.labelled_fraction)]  # fmt: skip
+             "--labelled-fraction", str(arguments.labelled_fraction), "--steps", str(arguments.steps),
+             "--warmup", str(arguments.warmup)]  # fmt: skip
     contenders = {
         "SparseLoRA bf16": [arguments.benchmarks, "step", "--json", *shape, "--dtype", "bfloat16"],
         "PEFT bf16": [sys.executable, str(PEER), *shape, "--dtype", "bfloat16"],

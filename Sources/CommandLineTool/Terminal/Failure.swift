@@ -24,6 +24,9 @@ func reportingFailures(_ work: () throws -> Void) throws {
     } catch let error as InputError {
         Terminal.note(Terminal.red("error: ") + error.description)
         throw ExitReason.badInput
+    } catch let failure as TrainingFailure {
+        Terminal.note(Terminal.red("error: ") + failure.description)
+        throw ExitReason.runFailed
     } catch {
         // All that is left is a run that failed, most of all a `TrainingFailure`, which describes itself.
         Terminal.note(Terminal.red("error: ") + "\(error)")
