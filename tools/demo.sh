@@ -13,14 +13,15 @@ scores=$(mktemp -d)
 trap 'rm -rf "$scores"' EXIT
 
 echo "== Before: the model as it is, on held-out problems"
-"$sparselora" evaluate --model "$model" --data "$data/test.jsonl" --json > "$scores/before.json"
+"$sparselora" evaluate --model "$model" --data "$data/test.jsonl" --max-tokens 80 --batch-size 64 --json > "$scores/before.json"
 
 echo "== Training"
 "$sparselora" train --model "$model" --data "$data" --output "$output" \
-    --targets all-linear --rank 16 --alpha 32 --batch-size 8 --learning-rate 1e-3 --iters 120
+    --targets all-linear --rank 16 --alpha 32 --batch-size 8 --learning-rate 2e-3 --schedule cosine --iters 60
 
 echo "== After: the same model with the adapter, on the same problems"
-"$sparselora" evaluate --model "$model" --adapter "$output" --data "$data/test.jsonl" --json > "$scores/after.json"
+"$sparselora" evaluate --model "$model" --adapter "$output" \
+    --data "$data/test.jsonl" --max-tokens 80 --batch-size 64 --json > "$scores/after.json"
 
 python3 - "$scores/before.json" "$scores/after.json" "$output" <<'PYTHON'
 import json
