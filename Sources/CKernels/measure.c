@@ -30,16 +30,14 @@ static void run_peak(void *context, int64_t index) {
 
 double sl_measure_peak(sl_type type, double seconds) {
     int threads = sl_thread_count();
-    peak_job job = {.kernels = sl_gemm_kernels_current(), .dot = type == SL_BF16, .rounds = 200000};
-    double best = 0, end = seconds_now() + seconds;
+    peak_job job = {.kernels = sl_gemm_kernels_current(), .dot = type == SL_BF16, .rounds = 20000};
+    double operations = 0, start = seconds_now(), took;
     do {
-        double start = seconds_now(), operations = 0;
         sl_parallel(threads, run_peak, &job);
-        double took = seconds_now() - start;
         for (int i = 0; i < threads; i++) operations += job.operations[i];
-        if (operations / took > best) best = operations / took;
-    } while (seconds_now() < end);
-    return best;
+        took = seconds_now() - start;
+    } while (took < seconds);
+    return operations / took;
 }
 
 typedef struct copy_job {
