@@ -74,11 +74,10 @@ public struct EvaluationProblem: Equatable, Sendable {
                 .chat(messages.dropLast(), tools: tools, plainText: nil), last.content.stringValue ?? ""
             )
         case .instruction(let instruction, let input, let output, let system):
-            let question = input.isEmpty ? instruction : instruction + "\n\n" + input
-            let opening = system.map { [ChatMessage(role: "system", content: $0)] } ?? []
+            let question = ExampleEncoder.question(instruction, input: input, system: system)
             let plain = ExampleEncoder.plainPrompt(instruction, input: input, system: system)
             return (
-                .chat(opening + [ChatMessage(role: "user", content: question)], tools: nil, plainText: plain),
+                .chat(question, tools: nil, plainText: plain),
                 output
             )
         case .completion(let prompt, let completion): return (.text(prompt), completion)

@@ -49,9 +49,8 @@ extension LanguageModel {
                 return tokenizer.encodeBeginning(
                     ExampleEncoder.plainPrompt(instruction, input: input, system: system))
             }
-            let question = input.isEmpty ? instruction : instruction + "\n\n" + input
-            let opening = system.map { [ChatMessage(role: "system", content: $0)] } ?? []
-            return try promptTokens(for: opening + [ChatMessage(role: "user", content: question)])
+            return try promptTokens(
+                for: ExampleEncoder.question(instruction, input: input, system: system))
         case .completion(let prompt, _):
             return tokenizer.encodeBeginning(prompt)
         case .text:

@@ -43,12 +43,9 @@ package struct ExampleEncoder {
             encoded = try conversations.encode(messages, tools: tools, location: example.location)
         case .instruction(let instruction, let input, let output, let system):
             if let conversations {
-                let question = input.isEmpty ? instruction : instruction + "\n\n" + input
-                var messages = [
-                    ChatMessage(role: "user", content: question),
-                    ChatMessage(role: "assistant", content: output),
-                ]
-                if let system { messages.insert(ChatMessage(role: "system", content: system), at: 0) }
+                let messages =
+                    Self.question(instruction, input: input, system: system)
+                    + [ChatMessage(role: "assistant", content: output)]
                 encoded = try conversations.encode(messages, tools: nil, location: example.location)
             } else {
                 let prompt = Self.plainPrompt(instruction, input: input, system: system)
@@ -61,6 +58,13 @@ package struct ExampleEncoder {
         }
         if !options.maskPrompt { encoded.labelAll() }
         return encoded
+    }
+
+    /// An instruction as the conversation that an assistant answers: the one form for training, generation and scores.
+    package static func question(_ instruction: String, input: String, system: String?) -> [ChatMessage] {
+        let opening = system.map { [ChatMessage(role: "system", content: $0)] } ?? []
+        let text = input.isEmpty ? instruction : instruction + "\n\n" + input
+        return opening + [ChatMessage(role: "user", content: text)]
     }
 
     /// The prompt of an instruction for models without a chat template.
