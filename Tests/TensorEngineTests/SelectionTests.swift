@@ -88,7 +88,8 @@ import Testing
         expectSelection([0, -0.0, 0, -1, -0.0], count: 2)
         expectSelection([.nan, 1, -.infinity, .nan, .infinity, -1], count: 4)
         expectSelection([.nan, 1, -.infinity, -.nan, .infinity, -1], count: 5)
-        expectSelection([.leastNonzeroMagnitude, 0, -.leastNonzeroMagnitude, 1e-40], count: 2)
+        expectSelection(
+            [.leastNonzeroMagnitude, 0, -.leastNonzeroMagnitude, .leastNormalMagnitude / 2], count: 2)
         var random = SeededRandom(seed: 9)
         let coarse = (0..<900).map { _ in Float(random.next() % 7) - 3 }
         for count in [1, 128, 450, 899] { expectSelection(coarse, count: count) }
