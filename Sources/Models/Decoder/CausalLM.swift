@@ -57,7 +57,7 @@ package final class CausalLM {
             : try weights.scoped("lm_head").matrix(
                 "weight", output: configuration.vocabularySize, input: configuration.width)
         try weights.finish()
-        rotary = RotaryEmbedding(configuration.rotary)
+        rotary = RotaryEmbedding(configuration)
         self.configuration = configuration
         self.computeType = computeType
         self.backend = backend
@@ -125,7 +125,7 @@ package final class CausalLM {
     private func hiddenStates(_ pass: ForwardPass) -> Variable {
         let tape = pass.tape
         var x = tape.embedding(
-            pass.tokens, table: embedding.tensor, scale: configuration.embeddingScale,
+            pass.tokens, table: embedding.tensor, scale: configuration.embeddingScale(in: computeType),
             type: tape.isRecording ? computeType : Self.inferenceType)
         for (layer, block) in blocks.enumerated() {
             x = block(x, pass, queries: layer == blocks.count - 1 ? pass.outputRows : pass.allRows)

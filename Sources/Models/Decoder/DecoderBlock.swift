@@ -108,7 +108,9 @@ final class SelfAttention {
     ) -> Variable {
         let normalised = norm.map { $0.headwise(x, on: pass.tape) } ?? x
         return pass.tape.rotary(
-            normalised, headWidth: configuration.headWidth, table: pass.rotary, positions: positions)
+            normalised, headWidth: configuration.headWidth,
+            table: pass.rotary[window: configuration.windows[layer]],
+            positions: positions)
     }
 }
 

@@ -23,7 +23,7 @@ struct ForwardPass {
     let outputRows: QueryRows
     /// int32 [sequences + 1]: which keys belong to which sequence.
     let keyStarts: Tensor
-    let rotary: RotaryTable
+    let rotary: RotaryTables
     let dropoutSeed: UInt64
     /// Where keys and values of earlier tokens are and those of this batch go; nil outside generation.
     let cache: CachePlacement?
@@ -42,7 +42,7 @@ struct ForwardPass {
         let starts = backend.upload(batch.starts)
         allRows = QueryRows(selection: nil, positions: backend.upload(positions), starts: starts)
         keyStarts = cache.map { backend.upload($0.keyStarts) } ?? starts
-        self.rotary = rotary.table(positionCount: Int(positions.max() ?? 0) + 1, backend: backend)
+        self.rotary = rotary.tables(positionCount: Int(positions.max() ?? 0) + 1, backend: backend)
         guard let rows = batch.outputRows, rows.count < batch.tokens.count else {
             outputRows = allRows
             return
