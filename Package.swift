@@ -43,15 +43,19 @@ let package = Package(
         target("FileSupport", []),
         target("TensorEngine", ["CKernels"]),
         target("Checkpoints", ["CKernels", "FileSupport"]),
+        target("ConfigurationFiles", ["FileSupport", yams]),
         target("Tokenization", ["FileSupport", "Checkpoints"]),
         target("ChatTemplates", ["FileSupport"]),
         target("Models", ["FileSupport", "TensorEngine", "Checkpoints"]),
         target("Adapters", ["FileSupport", "TensorEngine", "Checkpoints", "Models"]),
         target(
+            "ContextualSparsity",
+            ["FileSupport", "ConfigurationFiles", "TensorEngine", "Checkpoints", "Models"]),
+        target(
             "Training",
             [
-                "FileSupport", "TensorEngine", "Checkpoints", "Tokenization", "ChatTemplates", "Models",
-                "Adapters", yams,
+                "FileSupport", "ConfigurationFiles", "TensorEngine", "Checkpoints", "Tokenization",
+                "ChatTemplates", "Models", "Adapters",
             ]),
         target(
             "Evaluation",
@@ -85,9 +89,12 @@ let package = Package(
         tests(
             "TrainingTests",
             [
-                "Training", "Adapters", "Checkpoints", "Models", "TensorEngine", "Tokenization",
-                "ChatTemplates", "FileSupport",
+                "Training", "ConfigurationFiles", "Adapters", "Checkpoints", "Models", "TensorEngine",
+                "Tokenization", "ChatTemplates", "FileSupport",
             ]),
+        tests(
+            "ContextualSparsityTests",
+            ["ContextualSparsity", "FileSupport", "TensorEngine", "Checkpoints", "Models"]),
         tests("EvaluationTests", ["Evaluation"]),
         tests(
             "CommandLineToolTests",

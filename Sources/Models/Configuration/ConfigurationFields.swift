@@ -1,12 +1,12 @@
 // Reading fields of a JSON configuration: every one typed, range-checked and named in errors. null counts as absent.
 
-import FileSupport
+package import FileSupport
 
 /// The members of a JSON object with the path to them.
-struct ConfigurationFields {
-    let object: JSONObject
+package struct ConfigurationFields {
+    package let object: JSONObject
     /// File, and key path within it.
-    let location: String
+    package let location: String
 
     init(_ object: JSONObject, location: String) {
         self.object = object
@@ -21,14 +21,15 @@ struct ConfigurationFields {
         self.init(object, location: path)
     }
 
-    func value(_ key: String) -> JSONValue? {
+    package func value(_ key: String) -> JSONValue? {
         guard let value = object[key], value != .null else { return nil }
         return value
     }
 
-    func has(_ key: String) -> Bool { value(key) != nil }
+    package func has(_ key: String) -> Bool { value(key) != nil }
 
-    func integer(_ key: String, in range: ClosedRange<Int>, default fallback: Int? = nil) throws(InputError)
+    package func integer(_ key: String, in range: ClosedRange<Int>, default fallback: Int? = nil)
+        throws(InputError)
         -> Int
     {
         guard let value = value(key) else {
@@ -44,7 +45,7 @@ struct ConfigurationFields {
         return integer
     }
 
-    func number(_ key: String, in range: ClosedRange<Double>, default fallback: Double? = nil)
+    package func number(_ key: String, in range: ClosedRange<Double>, default fallback: Double? = nil)
         throws(InputError) -> Double
     {
         guard let value = value(key) else {
@@ -59,7 +60,7 @@ struct ConfigurationFields {
         return number
     }
 
-    func bool(_ key: String, default fallback: Bool) throws(InputError) -> Bool {
+    package func bool(_ key: String, default fallback: Bool) throws(InputError) -> Bool {
         guard let value = value(key) else { return fallback }
         guard let bool = value.boolValue else {
             throw InputError("\(location) \(key)", expected: "true or false", found: value.kindName)
@@ -67,7 +68,7 @@ struct ConfigurationFields {
         return bool
     }
 
-    func string(_ key: String, default fallback: String? = nil) throws(InputError) -> String {
+    package func string(_ key: String, default fallback: String? = nil) throws(InputError) -> String {
         guard let value = value(key) else {
             guard let fallback else { throw missing(key) }
             return fallback
@@ -78,7 +79,7 @@ struct ConfigurationFields {
         return string
     }
 
-    func fields(_ key: String) throws(InputError) -> ConfigurationFields? {
+    package func fields(_ key: String) throws(InputError) -> ConfigurationFields? {
         guard let value = value(key) else { return nil }
         guard let object = value.objectValue else {
             throw InputError("\(location) \(key)", expected: "an object", found: value.kindName)

@@ -1,5 +1,6 @@
 // Layers of configuration on top of each other: defaults, a file, `--set` assignments, flags.
 
+import ConfigurationFiles
 public import FileSupport
 
 /// One source of settings, with the name that errors give it.

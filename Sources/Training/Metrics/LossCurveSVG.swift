@@ -1,5 +1,7 @@
 // The loss curve as an SVG file: no libraries, legible on light and dark pages.
 
+import FileSupport
+
 /// Draws a `LossCurve`.
 package struct LossCurveSVG {
     private static let width = 900.0
@@ -30,10 +32,10 @@ package struct LossCurveSVG {
     package var text: String {
         var lines = [
             #"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 900 500" role="img" aria-label=""#
-                + Self.escaped(title) + #"">"#,
+                + XMLText.escaped(title) + #"">"#,
             Self.style,
             #"<rect class="page" width="900" height="500"/>"#,
-            #"<text class="title" x="\#(Self.text(Self.left))" y="30">\#(Self.escaped(title))</text>"#,
+            #"<text class="title" x="\#(Self.text(Self.left))" y="30">\#(XMLText.escaped(title))</text>"#,
         ]
         lines += grid
         lines += [
@@ -127,18 +129,4 @@ package struct LossCurveSVG {
 
     /// One decimal: a tenth of a pixel is finer than any screen.
     private static func text(_ value: Double) -> String { "\((value * 10).rounded() / 10)" }
-
-    private static func escaped(_ text: String) -> String {
-        String(
-            text.unicodeScalars.filter { $0.value >= 0x20 && $0.value != 0xFFFE && $0.value != 0xFFFF }
-                .map { scalar in
-                    switch scalar {
-                    case "&": "&amp;"
-                    case "<": "&lt;"
-                    case ">": "&gt;"
-                    case "\"": "&quot;"
-                    default: String(scalar)
-                    }
-                }.joined())
-    }
 }

@@ -3,7 +3,7 @@
 import FileSupport
 import Testing
 
-@testable import Training
+@testable import ConfigurationFiles
 
 @Suite struct ConfigurationFileTests {
     private func yaml(_ text: String) throws -> JSONValue {

@@ -3,7 +3,7 @@
 package import FileSupport
 internal import Yams
 
-/// Reads configuration files and the values of `--set`.
+/// Reads configuration files, sparsity plans and the values of `--set`.
 package enum ConfigurationFile {
     /// A configuration larger than this is something else by mistake.
     static let largestFile = 1 << 20
