@@ -84,7 +84,7 @@ let package = Package(
         tests("CheckpointsTests", ["Checkpoints", "CKernels", "FileSupport"]),
         tests("TokenizationTests", ["Tokenization", "Checkpoints", "FileSupport"]),
         tests("ChatTemplatesTests", ["ChatTemplates", "FileSupport"], resources: [.copy("Goldens")]),
-        tests("ModelsTests", ["Models"]),
+        tests("ModelsTests", ["Adapters", "Models"]),
         tests("AdaptersTests", ["Adapters", "Models"]),
         tests(
             "TrainingTests",

@@ -120,7 +120,7 @@ extension AdapterSet {
         let stored = matrix.stored
         let isFloat = [.float32, .float16, .bfloat16].contains(stored.type)
         let target = type ?? (isFloat ? stored.type : .bfloat16)
-        if pair == nil, matrix.rowOrder == nil, target == stored.type || !stored.isDecodable {
+        if pair == nil, matrix.isAsStored, target == stored.type || !stored.isDecodable {
             return OutputTensor(stored, name: name)
         }
         return OutputTensor(name: name, type: target, shape: stored.shape) { sink throws(InputError) in

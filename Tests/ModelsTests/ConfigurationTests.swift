@@ -102,7 +102,7 @@ struct ConfigurationTests {
             try AtomicFile.write(to: "\(folder)/config.json", text: #"{"model_type": "mamba"}"#)
             let error = try #require(throws: InputError.self) { try ModelSource(path: folder) }
             #expect(error.problem == "the model type \"mamba\" is not supported")
-            #expect(error.advice == "Supported: llama.")
+            #expect(error.advice == "Supported: llama, mistral, qwen2, qwen3, gemma2, gemma3_text.")
         }
     }
 

@@ -10,7 +10,7 @@ import Testing
 
 @Suite("Generation")
 struct GenerationTests {
-    static let folders = LlamaGoldenTests.folders
+    static let folders = LlamaGoldenTests.folders + FamilyGoldenTests.folders.map { "family-\($0)" }
 
     private func model(_ folder: String = "llama-gqa-tied") throws -> CausalLM {
         try CausalLM(

@@ -1,4 +1,4 @@
-// Writes a Hugging Face Llama as GGUF, the way llama.cpp's converter does.
+// Writes a Hugging Face model as GGUF, the way llama.cpp's converter does.
 
 package import Checkpoints
 import FileSupport
@@ -9,26 +9,27 @@ package func writeGGUF(
     extraMetadata: [(key: String, value: GGUFWriter.Value)] = [], omitting omitted: Set<String> = []
 ) throws {
     let c = source.configuration
+    let prefix = source.family.ggufArchitecture
     var metadata: [(key: String, value: GGUFWriter.Value)] = [
-        ("general.architecture", .string("llama")),
-        ("llama.block_count", .uint32(UInt32(c.layerCount))),
-        ("llama.context_length", .uint32(UInt32(c.maximumPositions))),
-        ("llama.embedding_length", .uint32(UInt32(c.width))),
-        ("llama.feed_forward_length", .uint32(UInt32(c.feedForwardWidth))),
-        ("llama.attention.head_count", .uint32(UInt32(c.headCount))),
-        ("llama.attention.head_count_kv", .uint32(UInt32(c.keyValueHeadCount))),
-        ("llama.attention.key_length", .uint32(UInt32(c.headWidth))),
-        ("llama.attention.value_length", .uint32(UInt32(c.headWidth))),
-        ("llama.attention.layer_norm_rms_epsilon", .float32(c.normEpsilon)),
-        ("llama.rope.freq_base", .float32(Float(c.rotary.theta))),
-        ("llama.vocab_size", .uint32(UInt32(c.vocabularySize))),
+        ("general.architecture", .string(prefix)),
+        ("\(prefix).block_count", .uint32(UInt32(c.layerCount))),
+        ("\(prefix).context_length", .uint32(UInt32(c.maximumPositions))),
+        ("\(prefix).embedding_length", .uint32(UInt32(c.width))),
+        ("\(prefix).feed_forward_length", .uint32(UInt32(c.feedForwardWidth))),
+        ("\(prefix).attention.head_count", .uint32(UInt32(c.headCount))),
+        ("\(prefix).attention.head_count_kv", .uint32(UInt32(c.keyValueHeadCount))),
+        ("\(prefix).attention.key_length", .uint32(UInt32(c.headWidth))),
+        ("\(prefix).attention.value_length", .uint32(UInt32(c.headWidth))),
+        ("\(prefix).attention.layer_norm_rms_epsilon", .float32(c.normEpsilon)),
+        ("\(prefix).rope.freq_base", .float32(Float(c.rotary.theta))),
+        ("\(prefix).vocab_size", .uint32(UInt32(c.vocabularySize))),
     ]
     var tensors: [OutputTensor] = []
     switch c.rotary.scaling {
     case .none: break
     case .linear(let factor):
-        metadata.append(("llama.rope.scaling.type", .string("linear")))
-        metadata.append(("llama.rope.scaling.factor", .float32(Float(factor))))
+        metadata.append(("\(prefix).rope.scaling.type", .string("linear")))
+        metadata.append(("\(prefix).rope.scaling.factor", .float32(Float(factor))))
     case .llama3, .divisors:
         let plain = RotaryConfiguration(theta: c.rotary.theta, width: c.rotary.width).frequencies
         let divisors = zip(plain, c.rotary.frequencies).map { Float($0 / $1) }
@@ -36,16 +37,21 @@ package func writeGGUF(
             OutputTensor(name: "rope_freqs.weight", type: .float32, shape: [divisors.count], values: divisors)
         )
     }
+    metadata += familyMetadata(of: source)
     metadata.removeAll { entry in
         omitted.contains(entry.key) || extraMetadata.contains { $0.key == entry.key }
     }
     for name in source.weights.tensorNames {
         let stored = try source.weights.tensor(named: name)
         var values = try stored.float32Values()
-        if name.contains("q_proj") { values = permuted(values, heads: c.headCount, headWidth: c.headWidth) }
-        if name.contains("k_proj") {
-            values = permuted(values, heads: c.keyValueHeadCount, headWidth: c.headWidth)
+        if source.family.permutesRotaryRowsInGGUF {
+            if name.contains("q_proj") {
+                values = permuted(values, heads: c.headCount, headWidth: c.headWidth)
+            } else if name.contains("k_proj") {
+                values = permuted(values, heads: c.keyValueHeadCount, headWidth: c.headWidth)
+            }
         }
+        if name.hasSuffix("norm.weight") { values = values.map { $0 + source.family.normOffset } }
         guard let ggufName = source.family.ggufName(ofTensor: name) else {
             throw InputError(name, "this tensor has no GGUF name")
         }
@@ -55,6 +61,33 @@ package func writeGGUF(
         tensors.append(OutputTensor(name: ggufName, type: type, shape: stored.shape, values: values))
     }
     try GGUFWriter.write(metadata: metadata + extraMetadata, tensors: tensors, to: path)
+}
+
+/// What some families store beyond sizes; zeros mean that there is nothing to say.
+private func familyMetadata(of source: ModelSource) -> [(key: String, value: GGUFWriter.Value)] {
+    let c = source.configuration
+    let prefix = source.family.ggufArchitecture
+    var metadata: [(key: String, value: GGUFWriter.Value)] = []
+    if let window = c.windows.first(where: { $0 > 0 }) {
+        metadata.append(("\(prefix).attention.sliding_window", .uint32(UInt32(window))))
+        let period = c.windows.firstIndex(of: 0).map { $0 + 1 }
+        if let period {
+            metadata.append(("\(prefix).attention.sliding_window_pattern", .uint32(UInt32(period))))
+        }
+    }
+    if c.attentionSoftcap > 0 {
+        metadata.append(("\(prefix).attn_logit_softcapping", .float32(c.attentionSoftcap)))
+    }
+    if c.logitSoftcap > 0 {
+        metadata.append(("\(prefix).final_logit_softcapping", .float32(c.logitSoftcap)))
+    }
+    if let rotary = c.windowedRotary {
+        metadata.append(("\(prefix).rope.freq_base_swa", .float32(Float(rotary.theta))))
+    }
+    if c.queryScale != 1 / Float(c.headWidth).squareRoot() {
+        metadata.append(("\(prefix).attention.scale", .float32(c.queryScale)))
+    }
+    return metadata
 }
 
 /// reshape(heads, 2, K / 2, in).swapaxes(1, 2), for weights and (in = 1) biases.

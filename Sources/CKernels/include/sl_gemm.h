@@ -38,7 +38,7 @@ typedef struct sl_output {
     bool accumulate;
 } sl_output;
 
-/// Computes the sum of `product_count` products (1 to 4) in one pass over the output, f32 accumulation.
+/// Computes the sum of `product_count` products (at least 1) in one pass over the output, f32 accumulation.
 /// bf16 operands are multiplied with bf16 dot products where the processor has them (a f32 operand of such a
 /// product is rounded to bf16); otherwise everything is widened to f32. The order of every sum depends on the
 /// shape and instruction set alone, never on the thread count. A product of depth 0 contributes nothing.

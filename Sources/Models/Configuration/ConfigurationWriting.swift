@@ -19,13 +19,10 @@ extension ModelSource {
         let c = configuration
         var object = JSONObject([
             ("architectures", .array([.string(family.className)])),
-            ("attention_bias", .bool(c.hasQueryKeyValueBias)),
             ("head_dim", .integer(c.headWidth)),
-            ("hidden_act", .string(c.activation == .silu ? "silu" : "gelu_pytorch_tanh")),
             ("hidden_size", .integer(c.width)),
             ("intermediate_size", .integer(c.feedForwardWidth)),
             ("max_position_embeddings", .integer(c.maximumPositions)),
-            ("mlp_bias", .bool(c.hasFeedForwardBias)),
             ("model_type", .string(family.modelType)),
             ("num_attention_heads", .integer(c.headCount)),
             ("num_hidden_layers", .integer(c.layerCount)),
@@ -38,10 +35,11 @@ extension ModelSource {
             ("torch_dtype", .string(typeName)),
             ("vocab_size", .integer(c.vocabularySize)),
         ])
-        for (key, value) in try huggingFaceGenerationConfiguration().members { object[key] = value }
-        guard c.hasQueryKeyValueBias == c.hasOutputBias else {
-            throw InputError(path, "biases of q, k and v without one of o cannot be expressed in config.json")
-        }
+        let familyKeys = try [
+            biasKeys(), activationKeys(), windowKeys(), scaleKeys(),
+            huggingFaceGenerationConfiguration().members,
+        ]
+        for (key, value) in familyKeys.joined() { object[key] = value }
         return object
     }
 

@@ -25,6 +25,8 @@ package struct DecoderConfiguration: Equatable, Sendable {
     package var normEpsilon: Float
     package var activation: GateActivation = .silu
     package var rotary: RotaryConfiguration
+    /// Of layers with a window, where they rotate otherwise than the rest.
+    package var windowedRotary: RotaryConfiguration?
     /// The head is the embedding table.
     package var tiesEmbeddings: Bool
     /// q, k and v have biases.
@@ -33,7 +35,7 @@ package struct DecoderConfiguration: Equatable, Sendable {
     package var hasOutputBias = false
     /// gate, up and down have biases.
     package var hasFeedForwardBias = false
-    /// Added to every norm weight: 1 in families that store weight - 1.
+    /// Added to every norm weight: 1 in families whose checkpoints store weight - 1.
     package var normOffset: Float = 0
     /// Queries and keys are normalised head by head before they are rotated.
     package var normalisesQueriesAndKeys = false
@@ -45,12 +47,20 @@ package struct DecoderConfiguration: Equatable, Sendable {
     package var attentionSoftcap: Float = 0
     /// Caps logits softly at this value; 0 for none.
     package var logitSoftcap: Float = 0
+    /// Multiplies embeddings; rounded to bf16 when the weights are bf16.
     package var embeddingScale: Float = 1
     /// Multiplies q.k.
     package var queryScale: Float
 
     package var queryWidth: Int { headCount * headWidth }
     package var keyValueWidth: Int { keyValueHeadCount * headWidth }
+
+    /// The embedding scale in the type of the weights, as transformers multiplies with it.
+    func embeddingScale(in type: ElementType) -> Float {
+        guard type == .bfloat16 else { return embeddingScale }
+        let bits = embeddingScale.bitPattern
+        return Float(bitPattern: (bits + 0x7fff + (bits >> 16 & 1)) & 0xffff_0000)
+    }
 }
 
 /// The largest value of each size that a file may claim: far above any model, and no product of them overflows.
@@ -65,6 +75,14 @@ enum LargestSize {
 }
 
 extension DecoderConfiguration {
+    /// What holds for every model of a family, whatever file it is in.
+    mutating func applyTraits(of family: Family) {
+        normOffset = family.normOffset
+        normalisesQueriesAndKeys = family.normalisesQueriesAndKeys
+        hasSandwichNorms = family.hasSandwichNorms
+        if family.scalesEmbeddings { embeddingScale = Float(width).squareRoot() }
+    }
+
     /// Throws unless the sizes suit each other. `names` are the file's words for them.
     func checkConsistency(
         location: String, heads: String, keyValueHeads: String, headWidth headWidthName: String

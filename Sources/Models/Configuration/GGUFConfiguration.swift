@@ -18,13 +18,16 @@ extension DecoderConfiguration {
         headCount = try keys.integer("attention.head_count", in: 1...LargestSize.heads)
         keyValueHeadCount = try keys.integer(
             "attention.head_count_kv", in: 1...headCount, default: headCount)
-        if !keys.has("attention.key_length"), !width.isMultiple(of: headCount) {
+        if !keys.has("attention.key_length"), family.defaults.headWidth == nil,
+            !width.isMultiple(of: headCount)
+        {
             throw InputError(
                 keys.location("attention.head_count"), expected: "a divisor of embedding_length (\(width))",
                 found: "\(headCount)")
         }
         headWidth = try keys.integer(
-            "attention.key_length", in: 2...LargestSize.headWidth, default: max(2, width / headCount))
+            "attention.key_length", in: 2...LargestSize.headWidth,
+            default: family.defaults.headWidth ?? max(2, width / headCount))
         guard
             try keys.integer("attention.value_length", in: 1...LargestSize.headWidth, default: headWidth)
                 == headWidth
@@ -34,14 +37,33 @@ extension DecoderConfiguration {
         }
         maximumPositions = try keys.integer("context_length", in: 1...LargestSize.positions)
         normEpsilon = Float(try keys.number("attention.layer_norm_rms_epsilon", in: 0...1))
-        rotary = try RotaryConfiguration(file, keys, headWidth: headWidth)
+        activation = family.defaults.activation
+        rotary = try RotaryConfiguration(file, keys, family, headWidth: headWidth)
+        if let familyTheta = family.windowedTheta {
+            let theta = try keys.number("rope.freq_base_swa", in: 1...1e12, default: familyTheta)
+            windowedRotary = RotaryConfiguration(theta: theta, width: headWidth)
+        }
         tiesEmbeddings = !file.contains("output.weight")
         hasQueryKeyValueBias = file.contains("blk.0.attn_q.bias")
         hasOutputBias = file.contains("blk.0.attn_output.bias")
         hasFeedForwardBias = file.contains("blk.0.ffn_gate.bias")
-        normOffset = family.normOffset
-        windows = Array(repeating: 0, count: layerCount)
-        queryScale = 1 / Float(headWidth).squareRoot()
+        windows = try family.windows.windows(keys, layerCount: layerCount)
+        var queryScalar = headWidth
+        if case .configured(let exceptions) = family.queryScale, exceptions.contains(layerCount) {
+            queryScalar = max(1, width / headCount)
+        }
+        queryScale = Float(
+            try keys.number(
+                "attention.scale", in: 1e-6...1e6, default: Double(1 / Float(queryScalar).squareRoot())))
+        if let cap = family.attentionSoftcap {
+            attentionSoftcap = Float(
+                try keys.number("attn_logit_softcapping", in: 0...1e6, default: Double(cap)))
+        }
+        if let cap = family.logitSoftcap {
+            logitSoftcap = Float(
+                try keys.number("final_logit_softcapping", in: 0...1e6, default: Double(cap)))
+        }
+        applyTraits(of: family)
         try checkConsistency(
             location: "\(file.path) metadata", heads: "\(keys.prefix).attention.head_count",
             keyValueHeads: "\(keys.prefix).attention.head_count_kv",
@@ -69,8 +91,10 @@ extension DecoderConfiguration {
 }
 
 extension RotaryConfiguration {
-    fileprivate init(_ file: GGUFFile, _ keys: GGUFKeys, headWidth: Int) throws(InputError) {
-        theta = try keys.number("rope.freq_base", in: 1...1e12, default: 10_000)
+    fileprivate init(
+        _ file: GGUFFile, _ keys: GGUFKeys, _ family: Family, headWidth: Int
+    ) throws(InputError) {
+        theta = try keys.number("rope.freq_base", in: 1...1e12, default: family.defaults.theta)
         width = try keys.integer("rope.dimension_count", in: 2...headWidth, default: headWidth)
         guard width == headWidth else {
             throw keys.unsupported("rope.dimension_count", "partly rotated heads are not supported")

@@ -57,7 +57,7 @@ package final class CausalLM {
             : try weights.scoped("lm_head").matrix(
                 "weight", output: configuration.vocabularySize, input: configuration.width)
         try weights.finish()
-        rotary = RotaryEmbedding(configuration.rotary)
+        rotary = RotaryEmbedding(configuration)
         self.configuration = configuration
         self.computeType = computeType
         self.backend = backend
@@ -66,15 +66,27 @@ package final class CausalLM {
     /// Every linear layer that can carry an adapter, in the order of the layers.
     package var linears: [Linear] { blocks.flatMap(\.linears) }
 
+    /// The frozen layers of one block, for methods that look into them.
+    package func linears(ofLayer layer: Int) -> BlockLinears {
+        let block = blocks[layer]
+        let (attention, feedForward) = (block.attention.linears, block.feedForward.linears)
+        return BlockLinears(
+            query: attention[0], key: attention[1], value: attention[2], output: attention[3],
+            gate: feedForward[0], up: feedForward[1], down: feedForward[2])
+    }
+
     /// Hidden states after the final norm, [output rows, D], of the batch's output rows.
     ///
-    /// - Parameter dropoutSeed: decides the adapters' dropout masks of this pass.
+    /// - Parameters:
+    ///   - dropoutSeed: decides the adapters' dropout masks of this pass.
+    ///   - policy: what rows other than the output rows compute; nil for everything.
     /// - Throws: `InputError` when a token number is not in the vocabulary.
     package func hiddenStates(
-        _ batch: PackedSequences, on tape: Tape, dropoutSeed: UInt64 = 0
+        _ batch: PackedSequences, on tape: Tape, dropoutSeed: UInt64 = 0, policy: (any SparsityPolicy)? = nil
     ) throws(InputError) -> Variable {
         try batch.checkTokens(vocabularySize: configuration.vocabularySize)
-        return hiddenStates(ForwardPass(batch, tape: tape, rotary: rotary, dropoutSeed: dropoutSeed))
+        return hiddenStates(
+            ForwardPass(batch, tape: tape, rotary: rotary, dropoutSeed: dropoutSeed, policy: policy))
     }
 
     /// The sum of cross-entropies over the labelled rows, recorded on the tape.
@@ -83,10 +95,11 @@ package final class CausalLM {
     ///   - labels: for every row the token that must follow it, negative where none is scored. The batch's own
     ///     `outputRows` are not used: the labelled rows are the output.
     ///   - gradientScale: d(objective)/d(loss sum), e.g. 1 / labelled tokens of the whole step.
+    ///   - policy: what rows without a label compute; nil for everything.
     /// - Throws: `InputError` when a token number or label is not in the vocabulary.
     package func loss(
         _ batch: PackedSequences, labels: [Int32], gradientScale: Float, on tape: Tape,
-        dropoutSeed: UInt64 = 0
+        dropoutSeed: UInt64 = 0, policy: (any SparsityPolicy)? = nil
     ) throws(InputError) -> LossResult {
         precondition(
             labels.count == batch.tokens.count, "loss: \(labels.count) labels, \(batch.tokens.count) tokens")
@@ -100,7 +113,7 @@ package final class CausalLM {
         guard !rows.isEmpty else { return LossResult(sum: 0, count: 0, rowLosses: []) }
         var batch = batch
         batch.outputRows = rows.map { Int32($0) }
-        let hidden = try hiddenStates(batch, on: tape, dropoutSeed: dropoutSeed)
+        let hidden = try hiddenStates(batch, on: tape, dropoutSeed: dropoutSeed, policy: policy)
         return tape.crossEntropy(
             hidden, head: head, labels: backend.upload(rows.map { labels[$0] }),
             softcap: configuration.logitSoftcap, gradientScale: gradientScale)
@@ -125,7 +138,7 @@ package final class CausalLM {
     private func hiddenStates(_ pass: ForwardPass) -> Variable {
         let tape = pass.tape
         var x = tape.embedding(
-            pass.tokens, table: embedding.tensor, scale: configuration.embeddingScale,
+            pass.tokens, table: embedding.tensor, scale: configuration.embeddingScale(in: computeType),
             type: tape.isRecording ? computeType : Self.inferenceType)
         for (layer, block) in blocks.enumerated() {
             x = block(x, pass, queries: layer == blocks.count - 1 ? pass.outputRows : pass.allRows)

@@ -18,7 +18,7 @@ final class DecoderBlock {
             try Normalization(weights.scoped(name), count: configuration.width, configuration)
         }
         attention = try SelfAttention(weights.scoped("self_attn"), layer: layer, configuration)
-        feedForward = try FeedForward(weights.scoped("mlp"), configuration)
+        feedForward = try FeedForward(weights.scoped("mlp"), layer: layer, configuration)
         inputNorm = try norm("input_layernorm")
         // The same Hugging Face name means the norm before the feed-forward block or the one after attention.
         if configuration.hasSandwichNorms {
@@ -40,7 +40,7 @@ final class DecoderBlock {
         if let attentionResultNorm { attended = attentionResultNorm(attended, on: tape) }
         let residual = queries.selection.map { tape.selectRows(x, $0) } ?? x
         let middle = tape.add(residual, attended)
-        var fed = feedForward(feedForwardNorm(middle, on: tape), pass)
+        var fed = feedForward(feedForwardNorm(middle, on: tape), pass, queries: queries)
         if let feedForwardResultNorm { fed = feedForwardResultNorm(fed, on: tape) }
         return tape.add(middle, fed)
     }
@@ -87,10 +87,25 @@ final class SelfAttention {
     func callAsFunction(_ x: Variable, _ pass: ForwardPass, queries: QueryRows) -> Variable {
         let tape = pass.tape
         let seed = pass.dropoutSeed
-        let selected = queries.selection.map { tape.selectRows(x, $0) } ?? x
-        let q = positioned(query(selected, on: tape, dropoutSeed: seed), queryNorm, pass, queries.positions)
-        var k = positioned(key(x, on: tape, dropoutSeed: seed), keyNorm, pass, pass.allRows.positions)
-        var v = value(x, on: tape, dropoutSeed: seed)
+        let uses = pass.sparsity.flatMap {
+            $0.policy.projections(layer: layer, input: x.value, rows: $0.rows, on: tape.backend)
+        }
+        let projected: [Variable]
+        if let selection = queries.selection {
+            // The selected rows are output rows: their queries are dense.
+            projected =
+                [query(tape.selectRows(x, selection), on: tape, dropoutSeed: seed)]
+                + tape.linears(
+                    x, [key, value].map { $0.layer(dropoutSeed: seed) },
+                    parts: pass.parts(uses.map { [$0.key, $0.value] }))
+        } else {
+            projected = tape.linears(
+                x, [query, key, value].map { $0.layer(dropoutSeed: seed) },
+                parts: pass.parts(uses.map { [$0.query, $0.key, $0.value] }))
+        }
+        let q = positioned(projected[0], queryNorm, pass, queries.positions)
+        var k = positioned(projected[1], keyNorm, pass, pass.allRows.positions)
+        var v = projected[2]
         if let cache = pass.cache {
             (k, v) = cache.store(keys: k.value, values: v.value, layer: layer, on: tape)
         }
@@ -100,7 +115,15 @@ final class SelfAttention {
             keyValueHeadCount: configuration.keyValueHeadCount, headWidth: configuration.headWidth,
             scale: configuration.queryScale, softcap: configuration.attentionSoftcap,
             window: configuration.windows[layer])
-        return output(tape.attention(q, k, v, shape: shape), on: tape, dropoutSeed: seed)
+        let mixed = tape.attention(q, k, v, shape: shape)
+        let use =
+            queries.selection != nil
+            ? nil
+            : pass.sparsity.flatMap {
+                $0.policy.attentionOutput(layer: layer, input: mixed.value, rows: $0.rows, on: tape.backend)
+            }
+        return tape.linears(
+            mixed, [output.layer(dropoutSeed: seed)], parts: pass.parts(use.map { [$0] }))[0]
     }
 
     private func positioned(
@@ -108,7 +131,9 @@ final class SelfAttention {
     ) -> Variable {
         let normalised = norm.map { $0.headwise(x, on: pass.tape) } ?? x
         return pass.tape.rotary(
-            normalised, headWidth: configuration.headWidth, table: pass.rotary, positions: positions)
+            normalised, headWidth: configuration.headWidth,
+            table: pass.rotary[window: configuration.windows[layer]],
+            positions: positions)
     }
 }
 
@@ -118,10 +143,14 @@ final class FeedForward {
     private let up: Linear
     private let down: Linear
     private let activation: GateActivation
+    private let layer: Int
 
-    init(_ weights: ScopedWeights, _ configuration: DecoderConfiguration) throws(InputError) {
+    init(
+        _ weights: ScopedWeights, layer: Int, _ configuration: DecoderConfiguration
+    ) throws(InputError) {
         let (width, inner) = (configuration.width, configuration.feedForwardWidth)
         let hasBias = configuration.hasFeedForwardBias
+        self.layer = layer
         gate = try Linear(weights.scoped("gate_proj"), output: inner, input: width, hasBias: hasBias)
         up = try Linear(weights.scoped("up_proj"), output: inner, input: width, hasBias: hasBias)
         down = try Linear(
@@ -131,11 +160,18 @@ final class FeedForward {
 
     var linears: [Linear] { [gate, up, down] }
 
-    func callAsFunction(_ x: Variable, _ pass: ForwardPass) -> Variable {
-        let tape = pass.tape
+    /// x [rows, D] -> [rows, D]; the rows are the block's queries, in the last block output rows alone.
+    func callAsFunction(_ x: Variable, _ pass: ForwardPass, queries: QueryRows) -> Variable {
         let seed = pass.dropoutSeed
-        let gated = tape.gated(
-            gate(x, on: tape, dropoutSeed: seed), up(x, on: tape, dropoutSeed: seed), activation: activation)
-        return down(gated, on: tape, dropoutSeed: seed)
+        let use =
+            queries.selection != nil
+            ? nil
+            : pass.sparsity.flatMap {
+                $0.policy.feedForward(layer: layer, input: x.value, rows: $0.rows, on: pass.tape.backend)
+            }
+        return pass.tape.feedForward(
+            x, gate: gate.layer(dropoutSeed: seed), up: up.layer(dropoutSeed: seed),
+            down: down.layer(dropoutSeed: seed), activation: activation,
+            parts: pass.parts(use.map { [$0] }))
     }
 }

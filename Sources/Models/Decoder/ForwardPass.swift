@@ -23,14 +23,23 @@ struct ForwardPass {
     let outputRows: QueryRows
     /// int32 [sequences + 1]: which keys belong to which sequence.
     let keyStarts: Tensor
-    let rotary: RotaryTable
+    let rotary: RotaryTables
     let dropoutSeed: UInt64
     /// Where keys and values of earlier tokens are and those of this batch go; nil outside generation.
     let cache: CachePlacement?
+    /// Nil in a dense pass.
+    let sparsity: Sparsity?
 
+    /// Who decides which channels run, and for which rows.
+    struct Sparsity {
+        let policy: any SparsityPolicy
+        let rows: RowPartition
+    }
+
+    /// - Parameter policy: asked for what the rows compute that are not the batch's output rows.
     init(
         _ batch: PackedSequences, tape: Tape, rotary: RotaryEmbedding, dropoutSeed: UInt64,
-        cache: CachePlacement? = nil
+        cache: CachePlacement? = nil, policy: (any SparsityPolicy)? = nil
     ) {
         self.tape = tape
         self.cache = cache
@@ -42,9 +51,10 @@ struct ForwardPass {
         let starts = backend.upload(batch.starts)
         allRows = QueryRows(selection: nil, positions: backend.upload(positions), starts: starts)
         keyStarts = cache.map { backend.upload($0.keyStarts) } ?? starts
-        self.rotary = rotary.table(positionCount: Int(positions.max() ?? 0) + 1, backend: backend)
+        self.rotary = rotary.tables(positionCount: Int(positions.max() ?? 0) + 1, backend: backend)
         guard let rows = batch.outputRows, rows.count < batch.tokens.count else {
             outputRows = allRows
+            sparsity = nil
             return
         }
         precondition(
@@ -54,6 +64,22 @@ struct ForwardPass {
         outputRows = QueryRows(
             selection: backend.upload(rows), positions: backend.upload(rows.map { positions[Int($0)] }),
             starts: backend.upload(Self.starts(of: rows, in: batch)))
+        sparsity = policy.map { policy in
+            let outputs = Set(rows)
+            let context = (0..<Int32(batch.tokens.count)).filter { !outputs.contains($0) }
+            return Sparsity(
+                policy: policy,
+                rows: RowPartition(context: backend.upload(context), output: backend.upload(rows)))
+        }
+    }
+
+    /// Context rows as a policy wants them, output rows with all channels; nil where every row computes everything.
+    func parts(_ context: [ChannelUse]?) -> [RowPart]? {
+        guard let sparsity, let context, context.contains(where: { $0.selection != nil }) else { return nil }
+        return [
+            RowPart(rows: sparsity.rows.output, uses: context.map { _ in .all }),
+            RowPart(rows: sparsity.rows.context, uses: context),
+        ]
     }
 
     /// Where each sequence begins among the selected rows.

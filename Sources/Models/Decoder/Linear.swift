@@ -30,7 +30,12 @@ package final class Linear {
     }
 
     func callAsFunction(_ x: Variable, on tape: Tape, dropoutSeed: UInt64) -> Variable {
-        tape.linear(x, weight, bias: bias, adapter: adapter, dropoutSeed: dropoutSeed ^ dropoutSalt)
+        tape.linears(x, [layer(dropoutSeed: dropoutSeed)])[0]
+    }
+
+    /// What the tape computes with in a pass with this seed.
+    func layer(dropoutSeed: UInt64) -> LinearLayer {
+        LinearLayer(weight, bias: bias, adapter: adapter, dropoutSeed: dropoutSeed ^ dropoutSalt)
     }
 
     /// Replaces the weight by one of the same shape, as merging an adapter does.
@@ -40,4 +45,15 @@ package final class Linear {
                 && replacement.layout == weight.layout, "\(name): a weight of another shape")
         weight = replacement
     }
+}
+
+/// The seven linear layers of a block.
+package struct BlockLinears {
+    package let query: Linear
+    package let key: Linear
+    package let value: Linear
+    package let output: Linear
+    package let gate: Linear
+    package let up: Linear
+    package let down: Linear
 }

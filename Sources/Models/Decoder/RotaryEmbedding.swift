@@ -9,8 +9,34 @@
 #endif
 import TensorEngine
 
-/// Cosines and sines of a model, computed in double precision and rounded once.
+/// The angles of a model's layers: those with a window may turn otherwise than the rest.
 final class RotaryEmbedding {
+    private let full: RotaryAngles
+    private let windowed: RotaryAngles
+
+    init(_ configuration: DecoderConfiguration) {
+        full = RotaryAngles(configuration.rotary)
+        windowed = configuration.windowedRotary.map { RotaryAngles($0) } ?? full
+    }
+
+    /// Tables of at least this many positions.
+    func tables(positionCount: Int, backend: any Backend) -> RotaryTables {
+        RotaryTables(
+            full: full.table(positionCount: positionCount, backend: backend),
+            windowed: windowed.table(positionCount: positionCount, backend: backend))
+    }
+}
+
+/// One table for each kind of layer.
+struct RotaryTables {
+    let full: RotaryTable
+    let windowed: RotaryTable
+
+    subscript(window window: Int) -> RotaryTable { window > 0 ? windowed : full }
+}
+
+/// Cosines and sines of one rotation, computed in double precision and rounded once.
+private final class RotaryAngles {
     private let frequencies: [Double]
     private var table: RotaryTable?
 

@@ -1,6 +1,7 @@
 // Model families as data: what a family is called in files, and what distinguishes its decoder from the others'.
 
 import FileSupport
+import TensorEngine
 
 /// One family of decoders. A new family that fits the decoder is a new row of `all`.
 package struct Family: Sendable {
@@ -11,14 +12,57 @@ package struct Family: Sendable {
     /// `general.architecture` in GGUF files, also the prefix of its metadata keys.
     package let ggufArchitecture: String
     /// GGUF files store the rows of q and k so that rotated pairs are neighbours.
-    package let permutesRotaryRowsInGGUF: Bool
-    package let normOffset: Float
+    package var permutesRotaryRowsInGGUF = false
+    /// Added to every norm weight of a Hugging Face checkpoint; GGUF files store the sum.
+    package var normOffset: Float = 0
+    /// q and k have norms of their own, head by head.
+    var normalisesQueriesAndKeys = false
+    /// Attention and feed-forward results are normalised before they join the residual.
+    var hasSandwichNorms = false
+    var attentionBias = AttentionBias.asConfigured
+    var windows = WindowPattern.none
+    /// The base of rotation in layers with a window where it differs from that of the others.
+    var windowedTheta: Double?
+    /// Embeddings are multiplied by the square root of the width.
+    var scalesEmbeddings = false
+    /// Where the query scale comes from.
+    var queryScale = QueryScale.headWidth
+    /// The cap of attention scores where the configuration is silent; nil in families without one.
+    var attentionSoftcap: Float?
+    /// The cap of logits, likewise.
+    var logitSoftcap: Float?
+    /// What a configuration means that does not say.
+    var defaults = Defaults()
     /// Modules outside the layers, Hugging Face name beside GGUF name.
-    package let modelModules: [ModuleName]
+    let modelModules = standardModelModules
     /// Modules of one layer, likewise.
-    package let layerModules: [ModuleName]
+    var layerModules = standardLayerModules
 
-    package struct ModuleName: Sendable {
+    enum AttentionBias: Sendable {
+        /// `attention_bias` decides for q, k, v and o together.
+        case asConfigured
+        case queryKeyValue
+        case none
+    }
+
+    enum QueryScale: Sendable {
+        /// 1 / sqrt(head width)
+        case headWidth
+        /// 1 / sqrt(`query_pre_attn_scalar`), 256 when absent. GGUF files do not store it: it is the head width, except
+        /// in models of these many layers, where it is the width divided by the heads.
+        case configured(exceptionalLayerCounts: Set<Int>)
+    }
+
+    struct Defaults: Sendable {
+        var activationKey = "hidden_act"
+        var activation = GateActivation.silu
+        /// nil: width divided by heads.
+        var headWidth: Int?
+        var tiesEmbeddings = false
+        var theta = 10_000.0
+    }
+
+    struct ModuleName: Sendable {
         let huggingFace: String
         let gguf: String
 
@@ -27,31 +71,6 @@ package struct Family: Sendable {
             self.gguf = gguf
         }
     }
-
-    package static let all: [Family] = [
-        Family(
-            modelType: "llama", className: "LlamaForCausalLM", ggufArchitecture: "llama",
-            permutesRotaryRowsInGGUF: true, normOffset: 0, modelModules: standardModelModules,
-            layerModules: standardLayerModules)
-    ]
-
-    private static let standardModelModules = [
-        ModuleName("model.embed_tokens", "token_embd"),
-        ModuleName("model.norm", "output_norm"),
-        ModuleName("lm_head", "output"),
-    ]
-
-    private static let standardLayerModules = [
-        ModuleName("input_layernorm", "attn_norm"),
-        ModuleName("self_attn.q_proj", "attn_q"),
-        ModuleName("self_attn.k_proj", "attn_k"),
-        ModuleName("self_attn.v_proj", "attn_v"),
-        ModuleName("self_attn.o_proj", "attn_output"),
-        ModuleName("post_attention_layernorm", "ffn_norm"),
-        ModuleName("mlp.gate_proj", "ffn_gate"),
-        ModuleName("mlp.up_proj", "ffn_up"),
-        ModuleName("mlp.down_proj", "ffn_down"),
-    ]
 }
 
 extension Family {
@@ -62,11 +81,21 @@ extension Family {
             advice: "Supported: \(all.map(\.modelType).joined(separator: ", ")).")
     }
 
-    static func named(ggufArchitecture name: String, location: String) throws(InputError) -> Family {
-        if let family = all.first(where: { $0.ggufArchitecture == name }) { return family }
+    /// Llama and Mistral share an architecture name in GGUF files: only a window tells them apart.
+    static func named(
+        ggufArchitecture name: String, hasWindow: Bool, location: String
+    ) throws(InputError) -> Family {
+        let candidates = all.filter { $0.ggufArchitecture == name }
+        if let family = candidates.first(where: { ($0.windows != .none) == hasWindow }) ?? candidates.first {
+            return family
+        }
+        var names: [String] = []
+        for family in all where !names.contains(family.ggufArchitecture) {
+            names.append(family.ggufArchitecture)
+        }
         throw InputError(
             location, "the architecture \"\(name.prefix(60))\" is not supported",
-            advice: "Supported: \(all.map(\.ggufArchitecture).joined(separator: ", ")).")
+            advice: "Supported: \(names.joined(separator: ", ")).")
     }
 
     /// `model.layers.3.self_attn.q_proj.weight` -> `blk.3.attn_q.weight`; nil for a name that the family lacks.

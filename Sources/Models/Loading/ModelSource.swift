@@ -41,8 +41,11 @@ package final class ModelSource {
                     advice: "Give the folder that also holds config.json.")
             }
             let key = "general.architecture"
+            let architecture = try file.metadata.string(key)
             family = try Family.named(
-                ggufArchitecture: file.metadata.string(key), location: "\(path) metadata \(key)")
+                ggufArchitecture: architecture,
+                hasWindow: file.metadata["\(architecture).attention.sliding_window"] != nil,
+                location: "\(path) metadata \(key)")
             configuration = try DecoderConfiguration(file, family: family)
             endTokens = try Self.endTokens(file, configuration)
             weights = file

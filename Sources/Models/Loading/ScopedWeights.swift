@@ -69,7 +69,7 @@ package struct ScopedWeights {
         _ name: String, shape: [Int], rotaryHeads: Int?
     ) throws(InputError) -> StoredMatrix {
         let stored = try ledger.take(source.storedName(ofTensor: path(name)), shape: shape)
-        return source.ordered(stored, rotaryHeads: rotaryHeads)
+        return source.asInHuggingFace(stored, name: path(name), rotaryHeads: rotaryHeads)
     }
 
     /// Accounts for what may be left unread without harm, then throws when anything else was.
@@ -108,9 +108,15 @@ package struct ScopedWeights {
 }
 
 extension ModelSource {
-    /// A stored tensor with the row order that undoes what GGUF conversion did to q and k.
-    func ordered(_ stored: StoredTensor, rotaryHeads: Int?) -> StoredMatrix {
-        guard let rotaryHeads, gguf != nil, family.permutesRotaryRowsInGGUF else {
+    /// A stored tensor with what undoes GGUF conversion: the row order of q and k, the offset of norms.
+    ///
+    /// - Parameter name: the Hugging Face name.
+    func asInHuggingFace(_ stored: StoredTensor, name: String, rotaryHeads: Int?) -> StoredMatrix {
+        guard gguf != nil else { return StoredMatrix(stored: stored, rowOrder: nil) }
+        if name.hasSuffix("norm.weight") {
+            return StoredMatrix(stored: stored, rowOrder: nil, addend: -family.normOffset)
+        }
+        guard let rotaryHeads, family.permutesRotaryRowsInGGUF else {
             return StoredMatrix(stored: stored, rowOrder: nil)
         }
         let order = StoredMatrix.unpermutedRotaryRows(heads: rotaryHeads, headWidth: configuration.headWidth)

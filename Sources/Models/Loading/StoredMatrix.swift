@@ -9,6 +9,17 @@ package struct StoredMatrix {
     package let stored: StoredTensor
     /// Row i is the stored row `rowOrder[i]`; nil for the stored order.
     package let rowOrder: [Int]?
+    /// Added to every element; not 0 only for vectors.
+    let addend: Float
+
+    init(stored: StoredTensor, rowOrder: [Int]?, addend: Float = 0) {
+        self.stored = stored
+        self.rowOrder = rowOrder
+        self.addend = addend
+    }
+
+    /// The file's bytes are the values, row after row.
+    package var isAsStored: Bool { rowOrder == nil && addend == 0 }
 
     package var rowCount: Int { stored.rowCount }
     package var width: Int { stored.rowWidth }
@@ -20,7 +31,11 @@ package struct StoredMatrix {
         precondition(
             output.isContiguous && output.rowCount == rows.count && output.width == width,
             "decode: rows \(rows) of \(stored.shape) into \(output.shapeDescription)")
-        guard let rowOrder else { return try decodeStored(rows, into: output) }
+        guard let rowOrder else {
+            try decodeStored(rows, into: output)
+            if addend != 0 { add(to: output) }
+            return
+        }
         if stored.shape.count == 1 { return try decodeReordered(rowOrder, into: output) }
         for (index, row) in rows.enumerated() {
             try decodeStored(rowOrder[row]..<rowOrder[row] + 1, into: output.rows(index..<index + 1))
@@ -33,6 +48,14 @@ package struct StoredMatrix {
         let address = output.storage.address + output.offset * output.type.byteCount
         let target = address.assumingMemoryBound(to: Float.self)
         for (index, element) in order.enumerated() { target[index] = values[element] }
+        extendLifetime(output.storage)
+    }
+
+    private func add(to output: Tensor) {
+        precondition(output.type == .float32, "decode: an offset into \(output.shapeDescription)")
+        let address = output.storage.address + output.offset * output.type.byteCount
+        let target = address.assumingMemoryBound(to: Float.self)
+        for index in 0..<output.count { target[index] += addend }
         extendLifetime(output.storage)
     }
 
@@ -56,7 +79,7 @@ package struct StoredMatrix {
     package func tensor(as type: ElementType) throws(InputError) -> Tensor {
         let storedAs: StoredType = type == .bfloat16 ? .bfloat16 : .float32
         let isAligned = UInt(bitPattern: stored.bytes.baseAddress).isMultiple(of: UInt(type.byteCount))
-        if stored.type == storedAs, rowOrder == nil, isAligned, !stored.bytes.isEmpty {
+        if stored.type == storedAs, isAsStored, isAligned, !stored.bytes.isEmpty {
             return Tensor(
                 storage: Storage(borrowing: stored.bytes, owner: stored.owner), rowCount: rowCount,
                 width: width,
@@ -97,6 +120,6 @@ extension ModelSource {
                 stored.location, expected: "\(heads * configuration.headWidth) outputs",
                 found: "\(stored.shape)")
         }
-        return ordered(stored, rotaryHeads: heads)
+        return asInHuggingFace(stored, name: name, rotaryHeads: heads)
     }
 }

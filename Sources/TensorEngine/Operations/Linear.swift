@@ -1,166 +1,237 @@
-// A frozen linear layer with an optional low-rank adapter: y = x W^T + bias + scale * dropout(x) A^T B^T.
-
-/// The trainable pair beside a frozen weight (LoRA, arXiv 2106.09685).
-package struct LowRankPair {
-    /// [R, in]
-    package let a: Parameter
-    /// [out, R]
-    package let b: Parameter
-    /// alpha / rank, or alpha / sqrt(rank).
-    package let scale: Float
-    /// Share of input elements that are zeroed while training, 0 for none.
-    package let dropoutRate: Float
-
-    package init(a: Parameter, b: Parameter, scale: Float, dropoutRate: Float = 0) {
-        precondition(
-            a.value.rowCount == b.value.width,
-            "low-rank pair: A \(a.value.shapeDescription), B \(b.value.shapeDescription)")
-        precondition(dropoutRate >= 0 && dropoutRate < 1, "low-rank pair: dropout rate \(dropoutRate)")
-        self.a = a
-        self.b = b
-        self.scale = scale
-        self.dropoutRate = dropoutRate
-    }
-
-    package var rank: Int { a.value.rowCount }
-}
+// Frozen linear layers that share an input, perhaps with adapters, perhaps with some channels only for some rows.
+//
+// T rows, R adapter rank, C context rows, I kept and U dropped channels. For rows with a selection (SparseLoRA,
+// arXiv 2506.16500; the frozen product is sparse, the adapter never is):
+//   outputs selected:  y[:, I] = x W[I]^T + s P B[I]^T,   y[:, U] = s P B[U]^T + z up[:, U]
+//   inputs selected:   y = x[:, I] W[I] + s P B^T + z up
+// with P = dropout(x) A^T and, where dropped channels are estimated, z = x down^T.
 
 extension Tape {
     /// x [T, in] -> [T, out] in x's type.
     ///
     /// The adapter's second product is extra depth of the frozen one, so the output is written once. The frozen
     /// weight gets no gradient; x gets one only when something trainable lies beneath it.
-    ///
-    /// - Parameters:
-    ///   - bias: f32 [out].
-    ///   - dropoutSeed: decides the adapter's dropout mask; the same seed gives the same mask.
     package func linear(
         _ x: Variable, _ weight: FrozenWeight, bias: Tensor? = nil, adapter: LowRankPair? = nil,
         dropoutSeed: UInt64 = 0
     ) -> Variable {
-        precondition(
-            x.value.width == weight.inputWidth,
-            "linear: x \(x.value.shapeDescription), weight \(weight.inputWidth) -> \(weight.outputWidth)")
-        guard let adapter else { return frozenLinear(x, weight, bias: bias) }
-        precondition(
-            adapter.a.value.width == weight.inputWidth && adapter.b.value.rowCount == weight.outputWidth,
-            "linear: A \(adapter.a.value.shapeDescription) and B \(adapter.b.value.shapeDescription) "
-                + "beside \(weight.inputWidth) -> \(weight.outputWidth)")
+        linears(x, [LinearLayer(weight, bias: bias, adapter: adapter, dropoutSeed: dropoutSeed)])[0]
+    }
 
+    /// Several layers over one input, [T, out] each; their shares of the input's gradient are summed in one product.
+    ///
+    /// - Parameter parts: hold each of the T rows once; by default all rows compute all channels.
+    package func linears(_ x: Variable, _ layers: [LinearLayer], parts: [RowPart]? = nil) -> [Variable] {
         let input = x.value
-        let backend = backend
-        let dropout = isRecording ? AdapterDropout(rate: adapter.dropoutRate, seed: dropoutSeed) : nil
-        // P = x A^T [T, R]
-        let projected = backend.makeTensor(rowCount: input.rowCount, width: adapter.rank, type: input.type)
-        backend.multiply(
-            [
-                MatrixProduct(
-                    MatrixOperand(dropout?.applied(to: input, on: backend) ?? input),
-                    MatrixOperand(adapter.a.value))
-            ],
-            into: MatrixOutput(projected))
-        let output = backend.makeTensor(
-            rowCount: input.rowCount, width: weight.outputWidth, type: input.type)
-        backend.multiply(
-            [
-                MatrixProduct(MatrixOperand(input), weight.forwardOperand),
-                MatrixProduct(
-                    MatrixOperand(projected), MatrixOperand(adapter.b.value), scale: adapter.scale),
-            ],
-            into: MatrixOutput(output, bias: bias))
-        guard records(x, adapter.a, adapter.b) else { return constant(output) }
-        let pullback = AdaptedLinearPullback(
-            backend: backend, weight: weight, adapter: adapter, dropout: dropout, input: input,
-            inputSlot: x.gradientSlot, projected: projected)
-        return record(output) { gradient in pullback.run(gradient) }
-    }
-
-    private func frozenLinear(_ x: Variable, _ weight: FrozenWeight, bias: Tensor?) -> Variable {
-        let output = backend.makeTensor(
-            rowCount: x.value.rowCount, width: weight.outputWidth, type: x.value.type)
-        backend.multiply(
-            [MatrixProduct(MatrixOperand(x.value), weight.forwardOperand)],
-            into: MatrixOutput(output, bias: bias))
-        guard isRecording, let slot = x.gradientSlot else { return constant(output) }
-        return record(output) { [backend] gradient in
-            let (target, accumulates) = slot.target(on: backend)
-            backend.multiply(
-                [MatrixProduct(MatrixOperand(gradient), weight.backwardOperand)],
-                into: MatrixOutput(target, accumulates: accumulates))
+        for layer in layers {
+            precondition(
+                input.width == layer.weight.inputWidth,
+                "linear: x \(input.shapeDescription), weight \(layer.weight.inputWidth) -> \(layer.weight.outputWidth)"
+            )
         }
+        let parts = parts ?? [.whole(layers: layers.count)]
+        parts.checkCoverage(rowCount: input.rowCount, layers: layers.count)
+        var outputs: [Tensor] = []
+        var passes: [[LinearPass]] = []
+        for (number, layer) in layers.enumerated() {
+            let output = backend.makeTensor(
+                rowCount: input.rowCount, width: layer.weight.outputWidth, type: input.type)
+            let adapterInput = layer.dropout(on: self)?.applied(to: input, on: backend) ?? input
+            passes.append(
+                parts.map { part in
+                    LinearPass(
+                        backend, layer, rows: part.rows, use: part.uses[number], input: input,
+                        adapterInput: adapterInput, into: output)
+                })
+            outputs.append(output)
+        }
+        guard isRecording, x.needsGradient || layers.contains(where: { $0.adapter != nil }) else {
+            return outputs.map(constant)
+        }
+        let keepsInput = layers.contains { $0.adapter != nil }
+        let pullback = LinearsPullback(
+            backend: backend, layers: layers, dropouts: layers.map { $0.dropout(on: self) },
+            rows: parts.map(\.rows), passes: passes, input: keepsInput ? input : nil,
+            inputSlot: x.gradientSlot)
+        return record(outputs) { gradients in pullback.run(gradients) }
     }
 }
 
-/// Dropout before A. The mask follows from the seed, so the backward pass makes it again instead of keeping a masked
-/// copy of every adapted layer's input.
-private struct AdapterDropout {
-    let rate: Float
-    let seed: UInt64
+/// One layer on one set of rows: what ran forward, and its share of the gradients.
+private struct LinearPass {
+    let layer: LinearLayer
+    let rows: Tensor?
+    let use: ChannelUse
+    /// P [rows, R]
+    let projected: Tensor?
 
-    /// Nil for a rate of 0.
-    init?(rate: Float, seed: UInt64) {
-        guard rate > 0 else { return nil }
-        self.rate = rate
-        self.seed = seed
-    }
-
-    func applied(to x: Tensor, on backend: any Backend) -> Tensor {
-        let result = backend.makeTensor(rowCount: x.rowCount, width: x.width, type: x.type)
-        backend.dropout(x, rate: rate, seed: seed, into: result)
-        return result
-    }
-}
-
-/// dB += s dY^T P, dP = dY B, dA += s dP^T x, dX += dY W + s dP A.
-private struct AdaptedLinearPullback {
-    let backend: any Backend
-    let weight: FrozenWeight
-    let adapter: LowRankPair
-    let dropout: AdapterDropout?
-    /// x, read for dA.
-    let input: Tensor
-    /// Nil when nothing trainable lies beneath x.
-    let inputSlot: GradientSlot?
-    /// P = dropout(x) A^T [T, R]
-    let projected: Tensor
-
-    func run(_ gradient: Tensor) {
-        accumulate(adapter.b, gradient, projected)
-        let projectedGradient = backend.makeTensor(
-            rowCount: gradient.rowCount, width: adapter.rank, type: gradient.type)
-        backend.multiply(
-            [MatrixProduct(MatrixOperand(gradient), MatrixOperand(adapter.b.value, transposed: true))],
-            into: MatrixOutput(projectedGradient))
-        accumulate(adapter.a, projectedGradient, dropout?.applied(to: input, on: backend) ?? input)
-
-        guard let inputSlot else { return }
-        let frozen = MatrixProduct(MatrixOperand(gradient), weight.backwardOperand)
-        let lowRank = MatrixProduct(
-            MatrixOperand(projectedGradient), MatrixOperand(adapter.a.value, transposed: true),
-            scale: adapter.scale)
-        guard let dropout else {
-            let (target, accumulates) = inputSlot.target(on: backend)
-            backend.multiply([frozen, lowRank], into: MatrixOutput(target, accumulates: accumulates))
+    init(
+        _ backend: any Backend, _ layer: LinearLayer, rows: Tensor?, use: ChannelUse, input: Tensor,
+        adapterInput: Tensor, into output: Tensor
+    ) {
+        self.layer = layer
+        self.rows = rows
+        self.use = use
+        let type = input.type
+        projected = layer.adapter?.projected(MatrixOperand(adapterInput, rows: rows), type: type, on: backend)
+        let estimate = use.compensation.map {
+            backend.product(MatrixOperand(input, rows: rows), MatrixOperand($0.down), type: type)
+        }
+        func adapterShare(_ outputs: Tensor? = nil) -> [MatrixProduct] {
+            guard let adapter = layer.adapter, let projected else { return [] }
+            return [adapter.output(projected, outputs: outputs)]
+        }
+        func estimateShare(_ outputs: Tensor? = nil) -> [MatrixProduct] {
+            guard let compensation = use.compensation, let estimate else { return [] }
+            return [
+                MatrixProduct(
+                    MatrixOperand(estimate),
+                    MatrixOperand(compensation.up, transposed: true, columns: outputs))
+            ]
+        }
+        guard let selection = use.selection, layer.weight.layout == .outputRows else {
+            // All outputs; perhaps of some inputs.
+            let frozen = MatrixProduct(
+                MatrixOperand(input, rows: rows, columns: use.selection?.kept),
+                layer.weight.forwardOperand(use.selection?.kept))
+            backend.multiply(
+                [frozen] + adapterShare() + estimateShare(),
+                into: MatrixOutput(output, rows: rows, bias: backend.sum(layer.bias, use.compensation?.bias)))
             return
         }
-        // The adapter's share passes back through the mask, the frozen share does not.
-        let inputGradient = backend.makeTensor(
-            rowCount: input.rowCount, width: input.width, type: gradient.type)
-        backend.multiply([lowRank], into: MatrixOutput(inputGradient))
-        backend.dropout(inputGradient, rate: dropout.rate, seed: dropout.seed, into: inputGradient)
-        backend.multiply([frozen], into: MatrixOutput(inputGradient, accumulates: true))
-        inputSlot.contribute(inputGradient, on: backend)
+        let frozen = MatrixProduct(
+            MatrixOperand(input, rows: rows), layer.weight.forwardOperand(selection.kept))
+        backend.multiply(
+            [frozen] + adapterShare(selection.kept),
+            into: MatrixOutput(
+                output, rows: rows, columns: selection.kept,
+                bias: backend.elements(layer.bias, at: selection.kept)))
+        guard selection.dropped.count > 0 else { return }
+        var rest = adapterShare(selection.dropped) + estimateShare(selection.dropped)
+        if rest.isEmpty {
+            // A product of no depth writes the bias, or zero.
+            rest = [
+                MatrixProduct(
+                    MatrixOperand(backend.makeTensor(rowCount: frozen.left.outerCount, width: 0, type: type)),
+                    MatrixOperand(
+                        backend.makeTensor(rowCount: selection.dropped.count, width: 0, type: type)))
+            ]
+        }
+        backend.multiply(
+            rest,
+            into: MatrixOutput(
+                output, rows: rows, columns: selection.dropped,
+                bias: backend.elements(backend.sum(layer.bias, use.compensation?.bias), at: selection.dropped)
+            ))
     }
 
-    /// The gradient of `parameter` += scale * left^T right.
-    private func accumulate(_ parameter: Parameter, _ left: Tensor, _ right: Tensor) {
-        guard let (target, accumulates) = parameter.gradientSlot?.target(on: backend) else { return }
-        backend.multiply(
-            [
-                MatrixProduct(
-                    MatrixOperand(left, transposed: true), MatrixOperand(right, transposed: true),
-                    scale: adapter.scale)
-            ],
-            into: MatrixOutput(target, accumulates: accumulates))
+    /// dB += s dy^T P and dA += s dP^T x; gives dP.
+    func adapterGradients(_ gradient: Tensor, adapterInput: Tensor?, on backend: any Backend) -> Tensor? {
+        guard let adapter = layer.adapter, let projected, let adapterInput else { return nil }
+        adapter.accumulateB(MatrixOperand(gradient, transposed: true, rows: rows), projected, on: backend)
+        let projectedGradient = adapter.projectedGradient(
+            MatrixOperand(gradient, rows: rows), type: gradient.type, on: backend)
+        adapter.accumulateA(
+            projectedGradient, MatrixOperand(adapterInput, transposed: true, rows: rows), on: backend)
+        return projectedGradient
+    }
+
+    /// dz down with dz = dy up^T: what flows back through the estimate.
+    func estimateGradient(_ gradient: Tensor, on backend: any Backend) -> MatrixProduct? {
+        guard let compensation = use.compensation else { return nil }
+        let outputs = layer.weight.layout == .outputRows ? use.selection?.dropped : nil
+        let estimateGradient = backend.product(
+            MatrixOperand(gradient, rows: rows, columns: outputs),
+            MatrixOperand(compensation.up, columns: outputs), type: gradient.type)
+        return MatrixProduct(
+            MatrixOperand(estimateGradient), MatrixOperand(compensation.down, transposed: true))
+    }
+
+    /// dy W over the kept outputs; nil where inputs are selected, which reaches only some columns of x's gradient.
+    func frozenGradient(_ gradient: Tensor) -> MatrixProduct? {
+        guard selectedInputs == nil else { return nil }
+        let kept = use.selection?.kept
+        return MatrixProduct(
+            MatrixOperand(gradient, rows: rows, columns: kept), layer.weight.backwardOperand(kept))
+    }
+
+    var selectedInputs: Tensor? { layer.weight.layout == .inputRows ? use.selection?.kept : nil }
+}
+
+/// dP = dy B, dB += s dy^T P, dA += s dP^T x, dx += dy W + s dP A + dz down, for every layer and part.
+private struct LinearsPullback {
+    let backend: any Backend
+    let layers: [LinearLayer]
+    let dropouts: [AdapterDropout?]
+    let rows: [Tensor?]
+    /// By layer, then by part.
+    let passes: [[LinearPass]]
+    /// x, read for dA.
+    let input: Tensor?
+    /// Nil when nothing trainable lies beneath x.
+    let inputSlot: GradientSlot?
+
+    func run(_ gradients: [Tensor?]) {
+        /// By part: what x's gradient is the sum of.
+        var terms = [[MatrixProduct]](repeating: [], count: rows.count)
+        for (number, layer) in layers.enumerated() {
+            guard let gradient = gradients[number] else { continue }
+            let dropout = dropouts[number]
+            let adapterInput =
+                layer.adapter == nil ? nil : input.map { dropout?.applied(to: $0, on: backend) ?? $0 }
+            var masked = [MatrixProduct?](repeating: nil, count: rows.count)
+            for (part, pass) in passes[number].enumerated() {
+                let projectedGradient = pass.adapterGradients(
+                    gradient, adapterInput: adapterInput, on: backend)
+                guard inputSlot != nil else { continue }
+                if let frozen = pass.frozenGradient(gradient) { terms[part].append(frozen) }
+                if let estimate = pass.estimateGradient(gradient, on: backend) {
+                    terms[part].append(estimate)
+                }
+                guard let adapter = layer.adapter, let projectedGradient else { continue }
+                let share = adapter.inputGradient(projectedGradient)
+                if dropout == nil { terms[part].append(share) } else { masked[part] = share }
+            }
+            contribute(masked: masked, through: dropout)
+        }
+        guard let inputSlot else { return }
+        let target = contribute(terms, to: inputSlot)
+        for (number, layerPasses) in passes.enumerated() {
+            guard let gradient = gradients[number] else { continue }
+            for pass in layerPasses {
+                guard let inputs = pass.selectedInputs else { continue }
+                let product = MatrixProduct(
+                    MatrixOperand(gradient, rows: pass.rows), pass.layer.weight.backwardOperand(inputs))
+                backend.multiply(
+                    [product],
+                    into: MatrixOutput(target, rows: pass.rows, columns: inputs, accumulates: true))
+            }
+        }
+    }
+
+    /// Writes or adds the sums of all parts.
+    private func contribute(_ terms: [[MatrixProduct]], to slot: GradientSlot) -> Tensor {
+        var (target, accumulates) = slot.target(on: backend)
+        if !accumulates, terms.contains(where: \.isEmpty) {
+            backend.fill(target, with: 0)
+            accumulates = true
+        }
+        for (part, products) in terms.enumerated() where !products.isEmpty {
+            backend.multiply(
+                products, into: MatrixOutput(target, rows: rows[part], accumulates: accumulates))
+        }
+        return target
+    }
+
+    /// An adapter's share of the input's gradient passes back through its mask, the frozen share does not.
+    private func contribute(masked: [MatrixProduct?], through dropout: AdapterDropout?) {
+        guard let dropout, let inputSlot, let input else { return }
+        let share = backend.makeTensor(rowCount: input.rowCount, width: input.width, type: input.type)
+        for (part, product) in masked.enumerated() {
+            guard let product else { return }
+            backend.multiply([product], into: MatrixOutput(share, rows: rows[part]))
+        }
+        backend.dropout(share, rate: dropout.rate, seed: dropout.seed, into: share)
+        inputSlot.contribute(share, on: backend)
     }
 }

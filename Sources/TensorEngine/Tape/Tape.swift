@@ -43,6 +43,19 @@ package final class Tape {
         return Variable(value, slot: slot)
     }
 
+    /// Several results of one operation. The pullback receives their gradients, nil where none arrived, and is skipped
+    /// when none did.
+    package func record(_ values: [Tensor], pullback: @escaping (_ outputGradients: [Tensor?]) -> Void)
+        -> [Variable]
+    {
+        let slots = values.map { GradientSlot(of: $0) }
+        pullbacks.append {
+            let gradients = slots.map { $0.take() }
+            if gradients.contains(where: { $0 != nil }) { pullback(gradients) }
+        }
+        return zip(values, slots).map { Variable($0, slot: $1) }
+    }
+
     /// Records the source of gradients: a loss, whose pullback needs nothing from above.
     func recordSource(_ pullback: @escaping () -> Void) { pullbacks.append(pullback) }
 

@@ -1,0 +1,87 @@
+// Which layers see only the latest keys, as families arrange them and as configurations of every age say it.
+
+import Checkpoints
+import FileSupport
+
+/// How a family spreads attention windows over its layers.
+enum WindowPattern: Equatable, Sendable {
+    case none
+    /// `sliding_window` holds for every layer; null for none.
+    case everyLayer
+    /// Layers from `max_window_layers` on, when `use_sliding_window` is set.
+    case upperLayers
+    /// All layers but every n-th, which sees everything.
+    case allButEvery(Int)
+
+    /// What transformers takes for an absent `sliding_window`.
+    private static let defaultWindow = 4096
+    private static let defaultFirstWindowedLayer = 28
+
+    /// The keys that a query sees in each layer, 0 for all.
+    func windows(_ fields: ConfigurationFields, layerCount: Int) throws(InputError) -> [Int] {
+        let everywhere = [Int](repeating: 0, count: layerCount)
+        if self == .none { return everywhere }
+        if self == .upperLayers, try !fields.bool("use_sliding_window", default: false) { return everywhere }
+        // Absent and null differ here: null says that there is no window.
+        if fields.object["sliding_window"] == .null { return everywhere }
+        let window = try fields.integer(
+            "sliding_window", in: 1...LargestSize.positions, default: Self.defaultWindow)
+        if self == .everyLayer { return [Int](repeating: window, count: layerCount) }
+        if let hasWindow = try Self.layerTypes(fields, layerCount: layerCount) {
+            return hasWindow.map { $0 ? window : 0 }
+        }
+        if case .allButEvery(let usual) = self {
+            let period = try fields.integer(
+                "sliding_window_pattern", in: 1...LargestSize.layers, default: usual)
+            return Self.allButEvery(period, window, layerCount)
+        }
+        let first = try fields.integer(
+            "max_window_layers", in: 0...LargestSize.layers, default: Self.defaultFirstWindowedLayer)
+        return (0..<layerCount).map { $0 >= first ? window : 0 }
+    }
+
+    /// GGUF files of families with a pattern store the window, and perhaps the period. Those of Qwen store nothing.
+    func windows(_ keys: GGUFKeys, layerCount: Int) throws(InputError) -> [Int] {
+        let windowKey = "attention.sliding_window"
+        switch self {
+        case .none, .upperLayers: return [Int](repeating: 0, count: layerCount)
+        case .everyLayer:
+            let window = try keys.integer(windowKey, in: 0...LargestSize.positions, default: 0)
+            return [Int](repeating: window, count: layerCount)
+        case .allButEvery(let usual):
+            let window = try keys.integer(windowKey, in: 1...LargestSize.positions)
+            let period = try keys.integer(
+                "attention.sliding_window_pattern", in: 1...LargestSize.layers, default: usual)
+            return Self.allButEvery(period, window, layerCount)
+        }
+    }
+
+    private static func allButEvery(_ period: Int, _ window: Int, _ layerCount: Int) -> [Int] {
+        (1...layerCount).map { $0.isMultiple(of: period) ? 0 : window }
+    }
+
+    /// `layer_types`: whether each layer has a window; nil when the configuration does not say.
+    private static func layerTypes(
+        _ fields: ConfigurationFields, layerCount: Int
+    ) throws(InputError) -> [Bool]? {
+        guard let value = fields.value("layer_types") else { return nil }
+        let location = "\(fields.location) layer_types"
+        guard let names = value.arrayValue, names.count == layerCount else {
+            throw InputError(
+                location, expected: "an array with a name for each of the \(layerCount) layers",
+                found: value.arrayValue.map { "\($0.count) names" } ?? value.kindName)
+        }
+        var hasWindow: [Bool] = []
+        for name in names {
+            switch name.stringValue {
+            case "sliding_attention": hasWindow.append(true)
+            case "full_attention": hasWindow.append(false)
+            default:
+                throw InputError(
+                    location, expected: "full_attention or sliding_attention",
+                    found: name.serialized().prefix(60).description)
+            }
+        }
+        return hasWindow
+    }
+}

@@ -1,0 +1,37 @@
+// How contextual sparsity enters the decoder: blocks ask, a policy answers. Without a policy everything is dense.
+
+package import TensorEngine
+
+/// The rows of a batch that may run sparse, and those that the loss reads, which never do.
+package struct RowPartition {
+    /// int32, ascending: rows that predict no labelled token.
+    package let context: Tensor
+    /// int32, ascending: the others.
+    package let output: Tensor
+}
+
+/// What the context rows of one block's attention compute of q, k and v.
+package struct ProjectionUses {
+    package var query: ChannelUse
+    package var key: ChannelUse
+    package var value: ChannelUse
+
+    package init(query: ChannelUse = .all, key: ChannelUse = .all, value: ChannelUse = .all) {
+        self.query = query
+        self.key = key
+        self.value = value
+    }
+}
+
+/// Chooses what the frozen layers compute for a batch's context rows, from each block's own input.
+///
+/// Asked in the order of the layers, for every training pass; nil means all channels. Inputs are [T, width], after the
+/// norm; a policy may read them and must not keep them (it may keep copies).
+package protocol SparsityPolicy: AnyObject {
+    func projections(layer: Int, input: Tensor, rows: RowPartition, on backend: any Backend)
+        -> ProjectionUses?
+    /// `input` is what the output projection reads: the attention's result [T, H * K].
+    func attentionOutput(layer: Int, input: Tensor, rows: RowPartition, on backend: any Backend)
+        -> ChannelUse?
+    func feedForward(layer: Int, input: Tensor, rows: RowPartition, on backend: any Backend) -> ChannelUse?
+}

@@ -1,0 +1,128 @@
+// Contextual sparsity in one layer: which channels a batch's rows compute, and what stands in for the others.
+
+/// The channels of a frozen weight that are computed, and those that are not: together all of them, each ascending.
+///
+/// A channel is a row of the stored weight: an output of q, k, v, gate and up, an input of o and down.
+package struct ChannelSelection {
+    /// int32 [k]
+    package let kept: Tensor
+    /// int32 [n - k]
+    package let dropped: Tensor
+
+    package init(kept: Tensor, dropped: Tensor) {
+        precondition(
+            kept.type == .int32 && dropped.type == .int32 && kept.count > 0,
+            "channel selection: kept \(kept.shapeDescription), dropped \(dropped.shapeDescription)")
+        self.kept = kept
+        self.dropped = dropped
+    }
+
+    package var channelCount: Int { kept.count + dropped.count }
+}
+
+/// An estimate of what the dropped channels would have contributed: y += (x down^T) up + bias.
+///
+/// A constant of the pass: gradients flow through it to x, it is never trained and never saved.
+package struct Compensation {
+    /// [r, in]
+    package let down: Tensor
+    /// [r, out]. Of a layer whose outputs are selected only the dropped columns are read.
+    package let up: Tensor
+    /// f32 [out]
+    package let bias: Tensor?
+
+    package init(down: Tensor, up: Tensor, bias: Tensor? = nil) {
+        precondition(
+            down.rowCount == up.rowCount,
+            "compensation: down \(down.shapeDescription), up \(up.shapeDescription)")
+        self.down = down
+        self.up = up
+        self.bias = bias
+    }
+}
+
+/// What one layer does for some rows; the defaults compute everything.
+package struct ChannelUse {
+    package var selection: ChannelSelection?
+    package var compensation: Compensation?
+
+    package init(_ selection: ChannelSelection? = nil, compensation: Compensation? = nil) {
+        precondition(
+            selection != nil || compensation == nil, "a compensation without channels that are dropped")
+        self.selection = selection
+        self.compensation = compensation
+    }
+
+    package static var all: ChannelUse { ChannelUse() }
+}
+
+/// How one set of a batch's rows goes through layers that share their input.
+///
+/// The parts of an operation hold each row once.
+package struct RowPart {
+    /// int32, ascending; nil for all rows.
+    package let rows: Tensor?
+    /// For each layer, in the operation's order.
+    package let uses: [ChannelUse]
+
+    package init(rows: Tensor?, uses: [ChannelUse]) {
+        self.rows = rows
+        self.uses = uses
+    }
+
+    /// All rows, all channels.
+    package static func whole(layers: Int) -> RowPart {
+        RowPart(rows: nil, uses: Array(repeating: .all, count: layers))
+    }
+}
+
+extension [RowPart] {
+    /// Parts hold each row once; anything else would leave outputs unwritten.
+    func checkCoverage(rowCount: Int, layers: Int) {
+        let covered = reduce(0) { $0 + ($1.rows?.count ?? rowCount) }
+        precondition(
+            covered == rowCount && allSatisfy { $0.uses.count == layers },
+            "row parts cover \(covered) of \(rowCount) rows for \(layers) layers")
+    }
+}
+
+extension FrozenWeight {
+    /// The operand for x W^T with some channels.
+    func forwardOperand(_ channels: Tensor?) -> MatrixOperand {
+        MatrixOperand(tensor, transposed: layout == .inputRows, rows: channels)
+    }
+
+    /// The operand for dy W with some channels.
+    func backwardOperand(_ channels: Tensor?) -> MatrixOperand {
+        MatrixOperand(tensor, transposed: layout == .outputRows, rows: channels)
+    }
+}
+
+extension Backend {
+    /// The elements of a f32 vector at `indices`; nil stays nil.
+    func elements(_ vector: Tensor?, at indices: Tensor) -> Tensor? {
+        guard let vector else { return nil }
+        let column = Tensor(
+            storage: vector.storage, offset: vector.offset, rowCount: vector.count, width: 1,
+            type: vector.type)
+        let picked = makeTensor(rowCount: indices.count, width: 1, type: vector.type)
+        gatherRows(of: column, indices: indices, scale: 1, into: picked)
+        return Tensor(storage: picked.storage, rowCount: 1, width: indices.count, type: vector.type)
+    }
+
+    /// left right^T as a new tensor [rows, columns].
+    func product(_ left: MatrixOperand, _ right: MatrixOperand, scale: Float = 1, type: ElementType) -> Tensor
+    {
+        let result = makeTensor(rowCount: left.outerCount, width: right.outerCount, type: type)
+        multiply([MatrixProduct(left, right, scale: scale)], into: MatrixOutput(result))
+        return result
+    }
+
+    /// a + b of two optional f32 vectors.
+    func sum(_ a: Tensor?, _ b: Tensor?) -> Tensor? {
+        guard let a, let b else { return a ?? b }
+        let result = makeTensor(rowCount: 1, width: a.count, type: .float32)
+        add(a, b, into: result)
+        return result
+    }
+}

@@ -1,0 +1,235 @@
+// The gated feed-forward network as one operation: down(activation(gate(x)) * up(x)) (arXiv 2002.05202).
+//
+// One operation, because sparse rows never have a full-width intermediate value: with the channels I, F' = |I|
+//   G = x Wg[I]^T + s Pg Bg[I]^T,  U likewise  [rows, F'];   H = activation(G) * U
+//   y = H Wd[I] + s (H Ad[:, I]^T) Bd^T + (x down^T) up + bias
+// Adapters of gate, up and down work on the same channels, as if the others' activations were masked (methods of the
+// SparseLoRA paper, table 15). H is made again in the backward pass where it is read, not kept.
+
+extension Tape {
+    /// x [T, D] -> [T, D] in x's type. Keeps gate and up values, of sparse rows only the kept channels.
+    ///
+    /// - Parameter parts: hold each row once, with one use, whose channels are those of the inner width F; by default
+    ///   all rows compute all channels. A compensation estimates the whole of what dropped channels contribute.
+    package func feedForward(
+        _ x: Variable, gate: LinearLayer, up: LinearLayer, down: LinearLayer, activation: GateActivation,
+        parts: [RowPart]? = nil
+    ) -> Variable {
+        let input = x.value
+        precondition(
+            gate.weight.layout == .outputRows && up.weight.layout == .outputRows
+                && down.weight.layout == .inputRows && gate.weight.outputWidth == up.weight.outputWidth
+                && gate.weight.outputWidth == down.weight.inputWidth && input.width == gate.weight.inputWidth
+                && input.width == up.weight.inputWidth,
+            "feed-forward: x \(input.shapeDescription), inner widths \(gate.weight.outputWidth), "
+                + "\(up.weight.outputWidth), \(down.weight.inputWidth)")
+        let parts = parts ?? [.whole(layers: 1)]
+        parts.checkCoverage(rowCount: input.rowCount, layers: 1)
+        let network = GatedNetwork(
+            backend: backend, gate: gate, up: up, down: down, activation: activation,
+            dropouts: [gate, up, down].map { $0.dropout(on: self) })
+        let output = backend.makeTensor(
+            rowCount: input.rowCount, width: down.weight.outputWidth, type: input.type)
+        let inputs = network.adapterInputs(input)
+        let passes = parts.enumerated().map { number, part in
+            GatedPass(network, part, number: number, input: input, inputs: inputs, into: output)
+        }
+        guard isRecording, x.needsGradient || [gate, up, down].contains(where: { $0.adapter != nil }) else {
+            return constant(output)
+        }
+        let keepsInput = gate.adapter != nil || up.adapter != nil
+        let kept = keepsInput ? input : nil
+        let (slot, rowCount, width) = (x.gradientSlot, input.rowCount, input.width)
+        return record(output) { gradient in
+            let inputs = kept.map { network.adapterInputs($0) }
+            var share =
+                network.needsMaskedShare && slot != nil
+                ? (0..<2).map { _ in
+                    network.backend.makeTensor(rowCount: rowCount, width: width, type: gradient.type)
+                } : []
+            let target = slot?.target(on: network.backend)
+            for pass in passes {
+                pass.run(gradient, inputs: inputs, into: target, masked: share)
+            }
+            network.contribute(masked: &share, to: slot)
+        }
+    }
+}
+
+/// The three layers and what they share.
+private struct GatedNetwork {
+    let backend: any Backend
+    let gate: LinearLayer
+    let up: LinearLayer
+    let down: LinearLayer
+    let activation: GateActivation
+    /// Of gate, up, down.
+    let dropouts: [AdapterDropout?]
+
+    /// What the adapters of gate and up read.
+    func adapterInputs(_ x: Tensor) -> [Tensor] {
+        (0..<2).map { dropouts[$0]?.applied(to: x, on: backend) ?? x }
+    }
+
+    /// Adapters of gate and up whose share of x's gradient goes back through a mask.
+    var needsMaskedShare: Bool { dropouts[0] != nil || dropouts[1] != nil }
+
+    func contribute(masked: inout [Tensor], to slot: GradientSlot?) {
+        for (number, share) in masked.enumerated() {
+            guard let dropout = dropouts[number] else { continue }
+            backend.dropout(share, rate: dropout.rate, seed: dropout.seed, into: share)
+            slot?.contribute(share, on: backend)
+        }
+        masked = []
+    }
+}
+
+/// The network on one set of rows.
+private struct GatedPass {
+    let network: GatedNetwork
+    let rows: Tensor?
+    let channels: Tensor?
+    let compensation: Compensation?
+    /// The mask of down's adapter is one of the part's own inner values.
+    let downDropout: AdapterDropout?
+    /// [rows, F']
+    let gateValue: Tensor
+    let upValue: Tensor
+    /// P of gate, up and down [rows, R].
+    let projected: [Tensor?]
+
+    init(
+        _ network: GatedNetwork, _ part: RowPart, number: Int, input: Tensor, inputs: [Tensor],
+        into output: Tensor
+    ) {
+        let backend = network.backend
+        let channels = part.uses[0].selection?.kept
+        let rows = part.rows
+        self.network = network
+        self.rows = rows
+        self.channels = channels
+        compensation = part.uses[0].compensation
+        downDropout = network.dropouts[2].flatMap {
+            AdapterDropout(rate: $0.rate, seed: $0.seed &+ UInt64(number))
+        }
+        let rowCount = rows?.count ?? input.rowCount
+        func inner(_ layer: LinearLayer, _ adapterInput: Tensor) -> (value: Tensor, projected: Tensor?) {
+            let projected = layer.adapter?.projected(
+                MatrixOperand(adapterInput, rows: rows), type: input.type, on: backend)
+            let value = backend.makeTensor(
+                rowCount: rowCount, width: channels?.count ?? layer.weight.outputWidth, type: input.type)
+            var products = [
+                MatrixProduct(MatrixOperand(input, rows: rows), layer.weight.forwardOperand(channels))
+            ]
+            if let adapter = layer.adapter, let projected {
+                products.append(adapter.output(projected, outputs: channels))
+            }
+            let bias = channels.map { backend.elements(layer.bias, at: $0) } ?? layer.bias
+            backend.multiply(products, into: MatrixOutput(value, bias: bias))
+            return (value, projected)
+        }
+        let (gateValue, gateProjected) = inner(network.gate, inputs[0])
+        let (upValue, upProjected) = inner(network.up, inputs[1])
+        (self.gateValue, self.upValue) = (gateValue, upValue)
+
+        let product = Self.gated(network, gateValue, upValue)
+        let down = network.down
+        var products = [MatrixProduct(MatrixOperand(product), down.weight.forwardOperand(channels))]
+        let adapterInput = downDropout?.applied(to: product, on: backend) ?? product
+        let downProjected = down.adapter?.projected(
+            MatrixOperand(adapterInput), inputs: channels, type: input.type, on: backend)
+        if let adapter = down.adapter, let downProjected { products.append(adapter.output(downProjected)) }
+        if let compensation {
+            let estimate = backend.product(
+                MatrixOperand(input, rows: rows), MatrixOperand(compensation.down), type: input.type)
+            products.append(
+                MatrixProduct(MatrixOperand(estimate), MatrixOperand(compensation.up, transposed: true)))
+        }
+        backend.multiply(
+            products,
+            into: MatrixOutput(output, rows: rows, bias: backend.sum(down.bias, compensation?.bias)))
+        projected = [gateProjected, upProjected, downProjected]
+    }
+
+    private static func gated(_ network: GatedNetwork, _ gate: Tensor, _ up: Tensor) -> Tensor {
+        let product = network.backend.makeTensor(rowCount: gate.rowCount, width: gate.width, type: gate.type)
+        network.backend.gate(network.activation, gate: gate, up: up, into: product)
+        return product
+    }
+
+    /// Adapter gradients, and this part's rows of x's gradient into `target`.
+    func run(
+        _ gradient: Tensor, inputs: [Tensor]?, into target: (tensor: Tensor, accumulates: Bool)?,
+        masked: [Tensor]
+    ) {
+        let backend = network.backend
+        let (gateGradient, upGradient) = innerGradients(gradient)
+        var terms: [MatrixProduct] = []
+        for (number, (layer, inner)) in [(network.gate, gateGradient), (network.up, upGradient)].enumerated()
+        {
+            terms.append(MatrixProduct(MatrixOperand(inner), layer.weight.backwardOperand(channels)))
+            guard let adapter = layer.adapter, let projected = projected[number], let inputs else { continue }
+            adapter.accumulateB(
+                MatrixOperand(inner, transposed: true), projected, outputs: channels, on: backend)
+            let projectedGradient = adapter.projectedGradient(
+                MatrixOperand(inner), outputs: channels, type: inner.type, on: backend)
+            adapter.accumulateA(
+                projectedGradient, MatrixOperand(inputs[number], transposed: true, rows: rows), on: backend)
+            let share = adapter.inputGradient(projectedGradient)
+            if network.dropouts[number] == nil {
+                terms.append(share)
+            } else if !masked.isEmpty {
+                backend.multiply([share], into: MatrixOutput(masked[number], rows: rows))
+            }
+        }
+        guard let target else { return }
+        if let compensation {
+            let estimateGradient = backend.product(
+                MatrixOperand(gradient, rows: rows), MatrixOperand(compensation.up), type: gradient.type)
+            terms.append(
+                MatrixProduct(
+                    MatrixOperand(estimateGradient), MatrixOperand(compensation.down, transposed: true)))
+        }
+        backend.multiply(
+            terms, into: MatrixOutput(target.tensor, rows: rows, accumulates: target.accumulates))
+    }
+
+    /// dG and dU [rows, F'], and the gradients of down's adapter on the way.
+    private func innerGradients(_ gradient: Tensor) -> (gate: Tensor, up: Tensor) {
+        let backend = network.backend
+        let down = network.down
+        let productGradient = backend.makeTensor(
+            rowCount: gateValue.rowCount, width: gateValue.width, type: gateValue.type)
+        var terms = [
+            MatrixProduct(MatrixOperand(gradient, rows: rows), down.weight.backwardOperand(channels))
+        ]
+        var accumulates = false
+        if let adapter = down.adapter, let projected = projected[2] {
+            adapter.accumulateB(MatrixOperand(gradient, transposed: true, rows: rows), projected, on: backend)
+            let projectedGradient = adapter.projectedGradient(
+                MatrixOperand(gradient, rows: rows), type: gradient.type, on: backend)
+            let product = Self.gated(network, gateValue, upValue)
+            let adapterInput = downDropout?.applied(to: product, on: backend) ?? product
+            adapter.accumulateA(
+                projectedGradient, MatrixOperand(adapterInput, transposed: true), inputs: channels,
+                on: backend)
+            let share = adapter.inputGradient(projectedGradient, inputs: channels)
+            if let downDropout {
+                backend.multiply([share], into: MatrixOutput(productGradient))
+                backend.dropout(
+                    productGradient, rate: downDropout.rate, seed: downDropout.seed, into: productGradient)
+                accumulates = true
+            } else {
+                terms.append(share)
+            }
+        }
+        backend.multiply(terms, into: MatrixOutput(productGradient, accumulates: accumulates))
+        let gateGradient = backend.makeTensor(
+            rowCount: gateValue.rowCount, width: gateValue.width, type: gateValue.type)
+        // up's gradient takes the place of the product's.
+        backend.gateBackward(
+            network.activation, gate: gateValue, up: upValue, outputGradient: productGradient,
+            gateGradient: gateGradient, upGradient: productGradient)
+        return (gateGradient, productGradient)
+    }
+}
