@@ -53,17 +53,18 @@ package struct StepCost: Equatable, Sendable {
         // Without a scored row the engine computes nothing.
         guard labelled > 0 else { return }
         let plan = plan ?? SparsityPlan()
-        let sparse = rows.sparse(under: plan)
+        let sparse = rows.sparseCount(under: plan)
         var counter = BlockCostCounter(
             model: model, ranks: ranks, plan: plan, sequenceCount: rows.sequenceLengths.count)
         for layer in 0..<model.layerCount {
+            // The rows that the last block selects are output rows, which it computes densely.
             let isLabelledOnly = layer == model.layerCount - 1 && labelled < rows.rowCount
             counter.count(
                 layer,
-                keys: PartitionedRows(all: rows.rowCount, sparse: sparse.all),
+                keys: PartitionedRows(all: rows.rowCount, sparse: sparse),
                 queries: isLabelledOnly
-                    ? PartitionedRows(all: labelled, sparse: sparse.labelled)
-                    : PartitionedRows(all: rows.rowCount, sparse: sparse.all),
+                    ? PartitionedRows(all: labelled, sparse: 0)
+                    : PartitionedRows(all: rows.rowCount, sparse: sparse),
                 pairs: rows.attentionPairs(window: model.windows[layer], labelledOnly: isLabelledOnly))
         }
         self = counter.cost

@@ -45,8 +45,8 @@ package struct StepRows: Equatable, Sendable {
     package var rowCount: Int { sequenceLengths.reduce(0, +) }
     package var labelledCount: Int { labelledPositions.reduce(0) { $0 + $1.count } }
 
-    /// The rows that run sparse under a plan.
-    package func sparse(under plan: SparsityPlan) -> SparseRows {
+    /// How many rows run sparse under a plan.
+    package func sparseCount(under plan: SparsityPlan) -> Int {
         let dense = plan.denseSinkTokens
         var (context, labelled) = (0, 0)
         for (length, positions) in zip(sequenceLengths, labelledPositions) {
@@ -55,8 +55,7 @@ package struct StepRows: Equatable, Sendable {
             context += max(0, length - dense) - beyond
         }
         let share = plan.contextTokens == .all ? 1 : plan.sparseOutputShare
-        let sparseLabelled = Int((Double(labelled) * share).rounded())
-        return SparseRows(all: context + sparseLabelled, labelled: sparseLabelled)
+        return context + Int((Double(labelled) * share).rounded())
     }
 
     /// Pairs of a query and a key that it sees, over all rows or the labelled ones.
@@ -73,17 +72,5 @@ package struct StepRows: Equatable, Sendable {
             let ramp = window > 0 ? min(length, window) : length
             return sum + Double(ramp) * Double(ramp + 1) / 2 + Double(length - ramp) * Double(window)
         }
-    }
-}
-
-/// How many rows run sparse.
-package struct SparseRows: Equatable, Sendable {
-    package let all: Int
-    /// Of the labelled rows alone: the last block computes no others, keys and values aside.
-    package let labelled: Int
-
-    package init(all: Int, labelled: Int) {
-        self.all = all
-        self.labelled = labelled
     }
 }

@@ -85,13 +85,13 @@ import Testing
         #expect(rows.sequenceLengths == [5, 3])
         #expect(rows.labelledPositions == [[2, 3], [1]])
         var plan = SparsityPlan()
-        #expect(rows.sparse(under: plan) == SparseRows(all: 5, labelled: 0))
+        #expect(rows.sparseCount(under: plan) == 5)
         plan.denseSinkTokens = 2
-        #expect(rows.sparse(under: plan) == SparseRows(all: 2, labelled: 0))
+        #expect(rows.sparseCount(under: plan) == 2)
         plan.sparseOutputShare = 0.5
-        #expect(rows.sparse(under: plan) == SparseRows(all: 3, labelled: 1))
+        #expect(rows.sparseCount(under: plan) == 3)
         plan.contextTokens = .all
-        #expect(rows.sparse(under: plan) == SparseRows(all: 4, labelled: 2))
+        #expect(rows.sparseCount(under: plan) == 4)
     }
 
     @Test func `a window bounds the pairs of attention`() {
