@@ -94,7 +94,10 @@ let package = Package(
             ]),
         tests(
             "ContextualSparsityTests",
-            ["ContextualSparsity", "FileSupport", "TensorEngine", "Checkpoints", "Models"]),
+            [
+                "ContextualSparsity", "ConfigurationFiles", "FileSupport", "TensorEngine", "Checkpoints",
+                "Models",
+            ]),
         tests("EvaluationTests", ["Evaluation"]),
         tests(
             "CommandLineToolTests",

@@ -87,11 +87,12 @@ void sl_fill(int64_t rows, int64_t width, float value, sl_matrix out) {
     over_units(rows, width, sl_ops_kernels_current()->fill, &job);
 }
 
-void sl_sum_rows(int64_t rows, int64_t width, sl_matrix x, float *out, bool accumulate) {
-    sl_sum_rows_job job = {rows, x, out, accumulate};
+void sl_column_sums(int64_t rows, int64_t width, sl_matrix x, const int32_t *indices, bool squared, float *out,
+                    bool accumulate) {
+    sl_column_sums_job job = {rows, x, indices, squared, out, accumulate};
     // Split by columns, a cache line's worth at least: every column is summed by one thread in one order.
     int64_t grain = rows > 0 ? GRAIN / rows : width;
-    sl_parallel_ranges(width, grain < 64 ? 64 : grain, sl_ops_kernels_current()->sum_rows, &job);
+    sl_parallel_ranges(width, grain < 64 ? 64 : grain, sl_ops_kernels_current()->column_sums, &job);
 }
 
 // The finaliser of SplitMix64.

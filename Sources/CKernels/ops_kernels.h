@@ -68,12 +68,14 @@ typedef struct sl_scale_job {
 } sl_scale_job;
 
 /// Its range is one of columns.
-typedef struct sl_sum_rows_job {
+typedef struct sl_column_sums_job {
     int64_t rows;
     sl_matrix x;
+    const int32_t *indices;  ///< NULL: all rows
+    bool squared;
     float *out;
     bool accumulate;
-} sl_sum_rows_job;
+} sl_column_sums_job;
 
 typedef struct sl_dropout_job {
     int64_t width;
@@ -103,7 +105,7 @@ typedef struct sl_adamw_job {
 typedef void sl_range_kernel(void *job, int64_t begin, int64_t end);
 
 typedef struct sl_ops_kernels {
-    sl_range_kernel *rms_norm, *rms_norm_backward, *rotary, *gather_rows, *scatter_rows, *sum_rows, *cross_entropy;
+    sl_range_kernel *rms_norm, *rms_norm_backward, *rotary, *gather_rows, *scatter_rows, *column_sums, *cross_entropy;
     sl_range_kernel *gated, *gated_backward, *add, *scale, *fill, *dropout;  ///< ranges of units
     sl_range_kernel *adamw;
     double (*sum_of_squares)(int64_t count, const float *x);

@@ -68,7 +68,7 @@ package final class GGUFFile: WeightSource {
             throw InputError(
                 "\(path) tensor \(name)",
                 "it is quantised as \(entry.type.name), which this version cannot decode",
-                advice: "Use a file in F32, F16, BF16, Q8_0, Q5_0, Q5_1, Q4_0 or Q4_1.")
+                advice: "Use a file in one of \(GGUFTensorType.decodableNames.joined(separator: ", ")).")
         }
         let start = dataStart + entry.range.lowerBound
         return StoredTensor(

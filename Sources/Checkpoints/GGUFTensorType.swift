@@ -13,6 +13,11 @@ struct GGUFTensorType {
     static func withCode(_ code: UInt32) -> GGUFTensorType? { table[code] }
     static func of(_ type: StoredType) -> GGUFTensorType? { table.values.first { $0.storedType == type } }
 
+    /// The names of the types that hold weights which can be decoded.
+    static var decodableNames: [String] {
+        decoded.filter { $0.storedType?.isDecodable == true }.map(\.name)
+    }
+
     private static let table: [UInt32: GGUFTensorType] = {
         var table: [UInt32: GGUFTensorType] = [:]
         for type in decoded + undecoded { table[type.code] = type }
@@ -23,16 +28,14 @@ struct GGUFTensorType {
     private static let decoded = [
         row(0, .float32), row(1, .float16), row(2, .q4_0), row(3, .q4_1), row(6, .q5_0), row(7, .q5_1),
         row(8, .q8_0), row(24, .int8), row(25, .int16), row(26, .int32), row(27, .int64), row(28, .float64),
-        row(30, .bfloat16),
+        row(30, .bfloat16), row(10, .q2_k), row(11, .q3_k), row(12, .q4_k), row(13, .q5_k), row(14, .q6_k),
+        row(20, .iq4_nl), row(23, .iq4_xs),
     ]
 
     private static let undecoded = [
-        row(9, "Q8_1", 32, 40), row(10, "Q2_K", 256, 84), row(11, "Q3_K", 256, 110),
-        row(12, "Q4_K", 256, 144),
-        row(13, "Q5_K", 256, 176), row(14, "Q6_K", 256, 210), row(15, "Q8_K", 256, 292),
-        row(16, "IQ2_XXS", 256, 66), row(17, "IQ2_XS", 256, 74), row(18, "IQ3_XXS", 256, 98),
-        row(19, "IQ1_S", 256, 50), row(20, "IQ4_NL", 32, 18), row(21, "IQ3_S", 256, 110),
-        row(22, "IQ2_S", 256, 82), row(23, "IQ4_XS", 256, 136), row(29, "IQ1_M", 256, 56),
+        row(9, "Q8_1", 32, 40), row(15, "Q8_K", 256, 292), row(16, "IQ2_XXS", 256, 66),
+        row(17, "IQ2_XS", 256, 74), row(18, "IQ3_XXS", 256, 98), row(19, "IQ1_S", 256, 50),
+        row(21, "IQ3_S", 256, 110), row(22, "IQ2_S", 256, 82), row(29, "IQ1_M", 256, 56),
         row(34, "TQ1_0", 256, 54), row(35, "TQ2_0", 256, 66), row(39, "MXFP4", 32, 17),
         row(40, "NVFP4", 64, 36),
     ]

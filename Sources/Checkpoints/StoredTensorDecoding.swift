@@ -5,7 +5,7 @@ package import FileSupport
 
 extension StoredTensor {
     /// Whether `decode` can read this tensor.
-    package var isDecodable: Bool { type.kernelType != nil }
+    package var isDecodable: Bool { type.isDecodable }
 
     /// Decodes rows (counted over all dimensions but the innermost) as f32.
     ///
@@ -66,6 +66,9 @@ extension StoredTensor {
 }
 
 extension StoredType {
+    /// Whether values of this type can be decoded.
+    var isDecodable: Bool { kernelType != nil }
+
     /// The decoder's name for this type; nil where there is no decoder.
     fileprivate var kernelType: sl_block_type? {
         switch self {
@@ -77,6 +80,13 @@ extension StoredType {
         case .q5_0: SL_BLOCK_Q5_0
         case .q5_1: SL_BLOCK_Q5_1
         case .q8_0: SL_BLOCK_Q8_0
+        case .q2_k: SL_BLOCK_Q2_K
+        case .q3_k: SL_BLOCK_Q3_K
+        case .q4_k: SL_BLOCK_Q4_K
+        case .q5_k: SL_BLOCK_Q5_K
+        case .q6_k: SL_BLOCK_Q6_K
+        case .iq4_nl: SL_BLOCK_IQ4_NL
+        case .iq4_xs: SL_BLOCK_IQ4_XS
         default: nil
         }
     }

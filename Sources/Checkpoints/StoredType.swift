@@ -30,6 +30,20 @@ package enum StoredType: String, CaseIterable, Sendable {
     case q5_1 = "Q5_1"
     // swift-format-ignore: AlwaysUseLowerCamelCase
     case q8_0 = "Q8_0"
+    // swift-format-ignore: AlwaysUseLowerCamelCase
+    case q2_k = "Q2_K"
+    // swift-format-ignore: AlwaysUseLowerCamelCase
+    case q3_k = "Q3_K"
+    // swift-format-ignore: AlwaysUseLowerCamelCase
+    case q4_k = "Q4_K"
+    // swift-format-ignore: AlwaysUseLowerCamelCase
+    case q5_k = "Q5_K"
+    // swift-format-ignore: AlwaysUseLowerCamelCase
+    case q6_k = "Q6_K"
+    // swift-format-ignore: AlwaysUseLowerCamelCase
+    case iq4_nl = "IQ4_NL"
+    // swift-format-ignore: AlwaysUseLowerCamelCase
+    case iq4_xs = "IQ4_XS"
 
     /// The smallest piece that is stored: consecutive values of one row.
     package var block: BlockLayout {
@@ -44,6 +58,13 @@ package enum StoredType: String, CaseIterable, Sendable {
         case .q5_0: BlockLayout(elementCount: 32, byteCount: 22)
         case .q5_1: BlockLayout(elementCount: 32, byteCount: 24)
         case .q8_0: BlockLayout(elementCount: 32, byteCount: 34)
+        case .q2_k: BlockLayout(elementCount: 256, byteCount: 84)
+        case .q3_k: BlockLayout(elementCount: 256, byteCount: 110)
+        case .q4_k: BlockLayout(elementCount: 256, byteCount: 144)
+        case .q5_k: BlockLayout(elementCount: 256, byteCount: 176)
+        case .q6_k: BlockLayout(elementCount: 256, byteCount: 210)
+        case .iq4_nl: BlockLayout(elementCount: 32, byteCount: 18)
+        case .iq4_xs: BlockLayout(elementCount: 256, byteCount: 136)
         }
     }
 

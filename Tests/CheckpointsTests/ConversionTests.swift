@@ -88,6 +88,24 @@ import Testing
         #expect(brains == expected)
     }
 
+    @Test(arguments: [SL_BLOCK_Q4_K, SL_BLOCK_Q6_K, SL_BLOCK_IQ4_NL])
+    func blocksOfAnyLengthAreDecodedWholeWhateverTheSplit(_ type: sl_block_type) {
+        // More than two tasks' worth of values, not a multiple of a task's.
+        let (length, size) =
+            type == SL_BLOCK_Q4_K ? (256, 144) : type == SL_BLOCK_Q6_K ? (256, 210) : (32, 18)
+        let count = 150_000 / length
+        var generator = SeededGenerator(state: 3)
+        let blocks = (0..<count * size).map { _ in UInt8.random(in: 0..<0x40, using: &generator) }
+        var values = [Float](repeating: .nan, count: count * length)
+        sl_dequantize_f32(type, Int64(count), blocks, &values)
+        var single = [Float](repeating: 0, count: length)
+        for index in 0..<count {
+            let block = Array(blocks[index * size..<(index + 1) * size])
+            sl_dequantize_f32(type, 1, block, &single)
+            #expect(single == Array(values[index * length..<(index + 1) * length]))
+        }
+    }
+
     @Test func quantisesZerosAndHalvesAwayFromZero() {
         var values = [Float](repeating: 0, count: 64)
         values[32] = 127

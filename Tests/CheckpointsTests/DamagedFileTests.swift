@@ -50,7 +50,7 @@ import Testing
         }
     }
 
-    @Test(arguments: ["every-type.gguf", "every-type.safetensors"])
+    @Test(arguments: ["every-type.gguf", "block-types.gguf", "every-type.safetensors"])
     func flippedBitsNeverCrash(_ name: String) throws {
         let bytes = try contents(golden(name))
         var generator = SeededGenerator(state: 11)

@@ -51,18 +51,32 @@ import Testing
 
     @Test(arguments: ["f32", "f16", "bf16", "q4_0", "q4_1", "q5_0", "q5_1", "q8_0"])
     func decodesBlocksToTheSameBitsAsTheGGUFPackage(_ type: String) throws {
+        try checkDecoding(
+            of: type, shape: [3, 64], in: "every-type.gguf", expected: "every-type-gguf-as-f32.safetensors")
+    }
+
+    @Test(arguments: ["q2_k", "q3_k", "q4_k", "q5_k", "q6_k", "iq4_nl", "iq4_xs"])
+    func decodesRandomBlocksWithExtremeScalesToTheSameBits(_ type: String) throws {
+        try checkDecoding(
+            of: type, shape: [4, 512], in: "block-types.gguf", expected: "block-types-as-f32.safetensors")
+    }
+
+    private func checkDecoding(of type: String, shape: [Int], in file: String, expected: String) throws {
         let name = "blk.0.\(type).weight"
-        let tensor = try open().tensor(named: name)
+        let tensor = try GGUFFile(path: golden(file)).tensor(named: name)
         #expect(tensor.type.rawValue == type.uppercased())
-        #expect(tensor.shape == [3, 64])
-        let expected = try SafetensorsFile(path: golden("every-type-gguf-as-f32.safetensors"))
-            .tensor(named: name).float32Values()
+        #expect(tensor.shape == shape)
+        #expect(tensor.isDecodable)
+        let expected = try SafetensorsFile(path: golden(expected)).tensor(named: name).float32Values()
         #expect(try tensor.float32Values().map(\.bitPattern) == expected.map(\.bitPattern))
-        var row = [Float](repeating: 0, count: 64)
-        try row.withUnsafeMutableBufferPointer { try tensor.decode(rows: 2..<3, into: $0) }
-        #expect(row == Array(expected[128...]))
-        var brain = [UInt16](repeating: 0, count: 192)
-        try brain.withUnsafeMutableBufferPointer { try tensor.decode(rows: 0..<3, intoBFloat16: $0) }
+        let (last, width) = (shape[0] - 1, shape[1])
+        var row = [Float](repeating: 0, count: width)
+        try row.withUnsafeMutableBufferPointer { try tensor.decode(rows: last..<last + 1, into: $0) }
+        #expect(row == Array(expected[(last * width)...]))
+        var brain = [UInt16](repeating: 0, count: expected.count)
+        try brain.withUnsafeMutableBufferPointer {
+            try tensor.decode(rows: 0..<shape[0], intoBFloat16: $0)
+        }
         for (brain, value) in zip(brain, expected) {
             // Twice the value's neighbours bracket it: the nearest bf16, with ties to the even one.
             let kept = value.bitPattern & 0xFFFF
@@ -73,10 +87,13 @@ import Testing
 
     @Test func refusesToDecodeATypeItKnowsByNameOnly() throws {
         let file = try open()
-        #expect(file.contains("blk.1.q4_k.weight"))
-        let error = #expect(throws: InputError.self) { try file.tensor(named: "blk.1.q4_k.weight") }
-        #expect(error?.location == "\(file.path) tensor blk.1.q4_k.weight")
-        #expect(error?.problem.contains("Q4_K") == true)
+        #expect(file.contains("blk.1.iq2_xxs.weight"))
+        let error = #expect(throws: InputError.self) { try file.tensor(named: "blk.1.iq2_xxs.weight") }
+        #expect(error?.location == "\(file.path) tensor blk.1.iq2_xxs.weight")
+        #expect(error?.problem.contains("IQ2_XXS") == true)
+        // The advice names every type that decodes, and no other.
+        #expect(error?.advice?.contains(" Q4_K,") == true)
+        #expect(error?.advice?.contains("I32") == false)
     }
 
     @Test func readsVersionTwoAndNoOther() throws {

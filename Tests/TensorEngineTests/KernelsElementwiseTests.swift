@@ -110,7 +110,8 @@ import Testing
                             results.append(
                                 withThreads(threads) {
                                     var out = start
-                                    sl_sum_rows(Int64(rows), Int64(width), x.matrix, &out, accumulate)
+                                    sl_column_sums(
+                                        Int64(rows), Int64(width), x.matrix, nil, false, &out, accumulate)
                                     return out
                                 })
                         }

@@ -2,7 +2,8 @@
 """Goldens of weight files: written by the formats' own packages, with what those packages read from them.
 
 Tests/Goldens/checkpoints: every safetensors type, a sharded model folder, and a GGUF file with every metadata
-type and every block format that we decode, beside the f32 values that the `gguf` package decodes from it.
+type and every block format that it can write, and one with the block formats that it can only read, each beside
+the f32 values that the `gguf` package decodes from it.
 """
 import shutil
 
@@ -22,6 +23,15 @@ INTEGER_TYPES = {
     "U64": torch.uint64, "U32": torch.uint32, "U16": torch.uint16, "U8": torch.uint8,
 }  # fmt: skip
 BLOCK_TYPES = ["F32", "F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0"]
+# Where the f16 scales of a block stand. The package cannot write these types: their blocks are made of random bytes.
+SCALE_OFFSETS = {
+    "Q2_K": [80, 82], "Q3_K": [108], "Q4_K": [0, 2], "Q5_K": [0, 2], "Q6_K": [208], "IQ4_NL": [0], "IQ4_XS": [0],
+}  # fmt: skip
+# Scale and minimum of one block after the other: common ones, the largest, denormals, zeros of both signs.
+SCALES = [
+    (0.013, 0.021), (-0.0031, 0.0007), (65504.0, 65504.0), (-65504.0, 2**-24), (2**-24, -65504.0), (-6.1e-5, -0.0),
+    (-0.0, 0.0), (1.0, -1.0),
+]  # fmt: skip
 
 
 def special_values() -> torch.Tensor:
@@ -88,13 +98,39 @@ def write_gguf(random: np.random.Generator) -> None:
         # Types that numpy has no name for travel as bytes, whose shape the writer takes apart again.
         writer.add_tensor(tensor, stored, raw_dtype=quantisation)
         expected[tensor] = torch.from_numpy(gguf.dequantize(stored, quantisation).reshape(3, 64).copy())
-    undecoded = gguf.GGMLQuantizationType.Q4_K
-    writer.add_tensor("blk.1.q4_k.weight", np.zeros((2, 144), dtype=np.uint8), raw_dtype=undecoded)
+    undecoded = gguf.GGMLQuantizationType.IQ2_XXS
+    writer.add_tensor("blk.1.iq2_xxs.weight", np.zeros((2, 66), dtype=np.uint8), raw_dtype=undecoded)
+    finish(writer)
+    save_file(expected, FOLDER / "every-type-gguf-as-f32.safetensors")
+
+
+def write_block_types(random: np.random.Generator) -> None:
+    writer = gguf.GGUFWriter(FOLDER / "block-types.gguf", "llama")
+    expected = {}
+    for name, offsets in SCALE_OFFSETS.items():
+        quantisation = gguf.GGMLQuantizationType[name]
+        length, size = gguf.GGML_QUANT_SIZES[quantisation]
+        count = 4 * 512 // length
+        blocks = random.integers(0, 256, (count, size), dtype=np.uint8)
+        # The smallest and the largest of every bit field.
+        blocks[-2], blocks[-1] = 0, 255
+        for index, block in enumerate(blocks):
+            for offset, scale in zip(offsets, SCALES[index % len(SCALES)]):
+                block[offset : offset + 2] = np.frombuffer(np.float16(scale).tobytes(), dtype=np.uint8)
+        stored = blocks.reshape(4, -1)
+        tensor = f"blk.0.{name.lower()}.weight"
+        writer.add_tensor(tensor, stored, raw_dtype=quantisation)
+        expected[tensor] = torch.from_numpy(gguf.dequantize(stored, quantisation).reshape(4, 512).copy())
+        assert expected[tensor].isfinite().all(), "NaN and infinity differ in their bits between processors"
+    finish(writer)
+    save_file(expected, FOLDER / "block-types-as-f32.safetensors")
+
+
+def finish(writer: gguf.GGUFWriter) -> None:
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-    save_file(expected, FOLDER / "every-type-gguf-as-f32.safetensors")
 
 
 def main() -> None:
@@ -104,6 +140,7 @@ def main() -> None:
     write_safetensors()
     write_sharded()
     write_gguf(np.random.default_rng(SEED))
+    write_block_types(np.random.default_rng(SEED))
     write_manifest(FOLDER, __file__, SEED, ["gguf", "safetensors", "torch", "numpy", "huggingface_hub"])
 
 

@@ -38,8 +38,9 @@ void sl_add(int64_t rows, int64_t width, sl_matrix a, sl_matrix b, sl_matrix out
 /// out = scale * x (copies, converts between types); out may alias x when the types are equal.
 void sl_scale(int64_t rows, int64_t width, float scale, sl_matrix x, sl_matrix out);
 void sl_fill(int64_t rows, int64_t width, float value, sl_matrix out);
-/// out[j] (+)= sum over rows of x[i, j]; fixed order.
-void sl_sum_rows(int64_t rows, int64_t width, sl_matrix x, float *out, bool accumulate);
+/// out[j] (+)= sum over i of x[indices[i], j], or of its square; `indices` NULL takes rows 0 ..< rows. Fixed order.
+void sl_column_sums(int64_t rows, int64_t width, sl_matrix x, const int32_t *indices, bool squared, float *out,
+                    bool accumulate);
 
 /// out = keep(i, j) ? x / (1 - rate) : 0 with keep decided by a hash of (seed, i * width + j), so that the backward
 /// is the same call on the gradient. out may alias x.
@@ -66,5 +67,8 @@ void sl_adamw(int64_t count, float *parameter, const float *gradient, float *fir
 double sl_sum_of_squares(int64_t count, const float *x);
 /// Index of the largest value, lowest index on ties.
 int64_t sl_argmax(int64_t count, const float *x);
+/// Splits 0 ..< count into the `kept_count` (0 ... count) positions of the largest values and the others, both
+/// ascending. Of equal values the lower position is larger; -0 equals 0; NaN is below everything.
+void sl_select_largest(int64_t count, const float *x, int64_t kept_count, int32_t *kept, int32_t *rest);
 
 #endif

@@ -18,7 +18,8 @@ public struct ScheduleStep: Equatable, Sendable {
 
     /// The first step, counted from 0, that lies at or after this point of a run of `total` steps.
     public func step(of total: Int) -> Int {
-        let step = value <= 1 ? value * Double(total) : value
-        return step >= Double(Int.max) ? Int.max : Int(step.rounded(.up))
+        // Products of decimal fractions may lie a hair above a whole number: 0.07 of 100 is 7.000000000000001.
+        let step = (value <= 1 ? value * Double(total) - 1e-9 : value).rounded(.up)
+        return step >= Double(Int.max) ? Int.max : max(0, Int(step))
     }
 }

@@ -8,12 +8,12 @@ package struct ConfigurationFields {
     /// File, and key path within it.
     package let location: String
 
-    init(_ object: JSONObject, location: String) {
+    package init(_ object: JSONObject, location: String) {
         self.object = object
         self.location = location
     }
 
-    init(fileAt path: String) throws(InputError) {
+    package init(fileAt path: String) throws(InputError) {
         let value = try JSONParser.parse(fileAt: path)
         guard let object = value.objectValue else {
             throw InputError(path, expected: "a JSON object", found: value.kindName)

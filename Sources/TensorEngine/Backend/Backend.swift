@@ -197,4 +197,10 @@ package protocol Backend: AnyObject {
         settings: AdamWSettings)
     /// In double precision and a fixed order; not finite when an element is not.
     func sumOfSquares(_ x: Tensor) -> Double
+
+    /// sums[j] = the sum over the selected rows (nil: all) of x[i, j], or of its square; f32 [1, width], fixed order.
+    func columnSums(of x: Tensor, rows: Tensor?, squared: Bool, into sums: Tensor)
+    /// Which `count` of the scores, f32 [1, n], are the largest and which are not: int32 vectors, ascending.
+    /// Of equal scores the lower index counts as larger, NaN as the smallest of all.
+    func selectLargest(_ scores: Tensor, count: Int) -> (kept: Tensor, rest: Tensor)
 }

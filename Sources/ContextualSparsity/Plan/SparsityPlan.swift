@@ -1,0 +1,101 @@
+// What to leave out, where and when: everything that a user decides about contextual sparsity.
+
+/// A plan for contextual sparsity: the share of channels that each block leaves out for context tokens, when, and how
+/// the channels are chosen.
+///
+/// Applies to training alone. Evaluation, generation and merging are always dense.
+public struct SparsityPlan: Equatable, Sendable {
+    /// How channels are chosen and what stands in for the others.
+    public enum Method: String, CaseIterable, Sendable {
+        /// Statistics of the dense warm-up steps choose channels; a low-rank estimate replaces the others.
+        case calibrated
+        /// Truncated singular value decompositions choose channels; the others count as zero (arXiv 2506.16500).
+        case paper
+        /// Random channels, the others zero: what any method has to beat.
+        case random
+        /// Channels with the largest weight norms, the others zero.
+        case norm
+    }
+
+    /// Which tokens run sparse.
+    public enum ContextTokens: String, CaseIterable, Sendable {
+        /// Those whose row is not scored: the prompt.
+        case labels
+        /// All of them.
+        case all
+    }
+
+    /// What adapters of gate, up and down compute for context tokens.
+    public enum FeedForwardAdapters: String, CaseIterable, Sendable {
+        /// They see the kept channels only, as if the block were that narrow.
+        case channelMasked = "channel_masked"
+        /// They see every channel.
+        case dense
+    }
+
+    /// How channels are chosen.
+    public var method: Method
+    /// By layer, the share of the feed-forward channels that is left out, in `[0, 1)`; layers not listed are dense.
+    public var feedForward: [Int: Double]
+    /// By layer, the share of the query, key and value channels that is left out, in `[0, 1)`.
+    public var attention: [Int: Double]
+    /// Rank of the estimator, and of the compensation of methods that have one.
+    public var rank = 32
+    /// The first sparse step.
+    public var startStep = ScheduleStep(0.05)
+    /// The first step that is dense again.
+    public var endStep = ScheduleStep(1)
+    /// Which tokens run sparse.
+    public var contextTokens = ContextTokens.labels
+    /// So many tokens at the start of each sequence stay dense.
+    public var denseSinkTokens = 0
+    /// The share of the scored rows, in `[0, 1]`, that runs sparse although `contextTokens` is `labels`.
+    public var sparseOutputShare = 0.0
+    /// What adapters of gate, up and down compute for context tokens.
+    public var feedForwardAdapters = FeedForwardAdapters.channelMasked
+    /// Query and key channels are chosen in the pairs that rotary positions turn.
+    public var pairAware = false
+    /// The model that the plan was measured on; nil for a plan that suits any model with these layers.
+    public var fingerprint: String?
+    /// For information: FLOPs of a sparse step divided by those of a dense one, as measured on the sample.
+    public var flopShare: Double?
+    /// For information: the rise of the loss that was predicted from the sample, relative to dense; 0.01 is 1%.
+    public var predictedLossRise: Double?
+
+    /// A plan with these shares and otherwise the defaults.
+    public init(
+        method: Method = .calibrated, feedForward: [Int: Double] = [:], attention: [Int: Double] = [:]
+    ) {
+        self.method = method
+        self.feedForward = feedForward
+        self.attention = attention
+    }
+
+    /// The same shares in each of these layers.
+    public static func uniform(
+        feedForward: Double, attention: Double, layers: Range<Int>, method: Method = .calibrated
+    ) -> SparsityPlan {
+        SparsityPlan(
+            method: method, feedForward: shares(feedForward, of: layers),
+            attention: shares(attention, of: layers))
+    }
+
+    /// The plan by which the speed of sparse steps is checked on a model of thirty layers: nine tenths of the
+    /// feed-forward channels left out in layers 3 to 28, half of the attention channels in layers 10 to 28.
+    public static let speedCheck = SparsityPlan(
+        feedForward: shares(0.9, of: 3..<29), attention: shares(0.5, of: 10..<29))
+
+    /// Whether no block leaves anything out.
+    public var isDense: Bool {
+        feedForward.values.allSatisfy { $0 == 0 } && attention.values.allSatisfy { $0 == 0 }
+    }
+
+    /// Whether step `step`, counted from 0, of a run of `total` steps is sparse.
+    public func isSparse(step: Int, of total: Int) -> Bool {
+        !isDense && step >= startStep.step(of: total) && step < endStep.step(of: total)
+    }
+
+    private static func shares(_ share: Double, of layers: Range<Int>) -> [Int: Double] {
+        share == 0 ? [:] : Dictionary(uniqueKeysWithValues: layers.map { ($0, share) })
+    }
+}

@@ -1,0 +1,105 @@
+// Costs against counts made by hand: see `DecoderConfiguration.tiny`. Three rows, the middle one scored.
+
+import ContextualSparsity
+import Models
+import Testing
+
+@Suite struct StepCostTests {
+    private let rows = StepRows(sequenceLengths: [3], answerLengths: [1])
+    private let queries = AdapterRanks(1, at: [.query], layers: 0..<2, layerCount: 2)
+
+    private func cost(_ ranks: AdapterRanks, _ plan: SparsityPlan? = nil) -> StepCost {
+        StepCost(.tiny, adapters: ranks, rows: rows, plan: plan)
+    }
+
+    @Test func `a dense step counts what the engine computes`() {
+        let cost = cost(queries)
+        // Layer 0: q 96, k and v 48, o 96, three feed-forward products of 144. Layer 1: one row but for k and v.
+        #expect(cost.frozenForward == 720 + 304)
+        // No input gradient of q, k and v in layer 0: nothing trainable lies beneath.
+        #expect(cost.frozenBackward == 96 + 432 + 304)
+        #expect(cost.adapters == 120 + 48)
+        // Pairs: 1 + 2 + 3, and 2 of the scored row alone; seven products of 2 * 4 each.
+        #expect(cost.attention == 7 * 8 * 6 + 7 * 8 * 2)
+        #expect(cost.head == 160)
+        #expect(cost.estimator == 0)
+        #expect(cost.total == 1024 + 832 + 168 + 448 + 160)
+    }
+
+    @Test func `without adapters nothing goes backward`() {
+        let cost = cost(AdapterRanks(0, at: [], layers: 0..<0, layerCount: 2))
+        #expect(cost.frozenForward == 1024)
+        #expect(cost.frozenBackward == 0)
+        #expect(cost.adapters == 0)
+        #expect(cost.attention == 2 * 8 * 8)
+        #expect(cost.head == 80)
+    }
+
+    @Test func `layers below the first adapter get no gradient`() {
+        let cost = cost(AdapterRanks(1, at: [.query], layers: 1..<2, layerCount: 2))
+        // Of layer 1, what follows the queries: o and the feed-forward block, one row.
+        #expect(cost.frozenBackward == 32 + 144)
+        #expect(cost.attention == 2 * 8 * 6 + 7 * 8 * 2)
+    }
+
+    @Test func `a sparse step keeps half for context rows and pays for the compensation`() {
+        var plan = SparsityPlan(feedForward: [0: 0.5, 1: 0.5], attention: [0: 0.5])
+        plan.rank = 1
+        let cost = cost(queries, plan)
+        // Layer 1 has no context rows among those it computes.
+        #expect(cost.frozenForward == 480 + 304)
+        #expect(cost.frozenBackward == 64 + 288 + 304)
+        #expect(cost.adapters == 168)
+        #expect(cost.attention == 448)
+        // q 32, k and v 24 each, forward alone; feed-forward 32 both ways and the second factor once.
+        #expect(cost.estimator == 80 + 64 + 24)
+    }
+
+    @Test func `the published estimator scores rows for attention and a mean for the feed-forward block`() {
+        var plan = SparsityPlan(method: .paper, feedForward: [0: 0.5], attention: [0: 0.5])
+        plan.rank = 1
+        #expect(cost(queries, plan).estimator == 80 + 40)
+    }
+
+    @Test func `adapters of the feed-forward block see the kept channels or all of them`() {
+        var plan = SparsityPlan(method: .random, feedForward: [0: 0.5])
+        let gate = AdapterRanks(1, at: [.gate], layers: 0..<1, layerCount: 2)
+        #expect(cost(gate, plan).adapters == 2 * 24 + 3 * 24)
+        plan.feedForwardAdapters = .dense
+        #expect(cost(gate, plan).adapters == 2 * 24 + 3 * 36)
+    }
+
+    @Test func `a plan without shares costs what a dense step costs`() {
+        #expect(cost(queries, SparsityPlan()) == cost(queries))
+        #expect(cost(queries).speedUp(over: cost(queries)) == 1)
+    }
+
+    @Test func `a batch without scored rows costs nothing`() {
+        let rows = StepRows(sequenceLengths: [3], labelledPositions: [[]])
+        #expect(StepCost(.tiny, adapters: queries, rows: rows).total == 0)
+    }
+
+    @Test func `rows are divided by label and sinks and shares`() {
+        let rows = StepRows(
+            PackedSequences([[1, 2, 3, 4, 5], [6, 7, 8]]), labels: [-1, -1, 1, 1, -1, -1, 2, -1])
+        #expect(rows.sequenceLengths == [5, 3])
+        #expect(rows.labelledPositions == [[2, 3], [1]])
+        var plan = SparsityPlan()
+        #expect(rows.sparse(under: plan) == SparseRows(all: 5, labelled: 0))
+        plan.denseSinkTokens = 2
+        #expect(rows.sparse(under: plan) == SparseRows(all: 2, labelled: 0))
+        plan.sparseOutputShare = 0.5
+        #expect(rows.sparse(under: plan) == SparseRows(all: 3, labelled: 1))
+        plan.contextTokens = .all
+        #expect(rows.sparse(under: plan) == SparseRows(all: 4, labelled: 2))
+    }
+
+    @Test func `a window bounds the pairs of attention`() {
+        var configuration = DecoderConfiguration.tiny
+        configuration.windows = [2, 2]
+        let ranks = AdapterRanks(0, at: [], layers: 0..<0, layerCount: 2)
+        let rows = StepRows(sequenceLengths: [4], answerLengths: [1])
+        // 1 + 2 + 2 + 2 pairs, then 2 of the scored row.
+        #expect(StepCost(configuration, adapters: ranks, rows: rows).attention == 2 * 8 * 7 + 2 * 8 * 2)
+    }
+}
