@@ -106,6 +106,65 @@ struct ConfigurationTests {
         }
     }
 
+    private func familyConfiguration(
+        _ folder: String, changing change: (inout JSONObject) throws -> Void = { _ in }
+    ) throws -> DecoderConfiguration {
+        var object = try golden("family-\(folder)")
+        try change(&object)
+        let fields = ConfigurationFields(object, location: "config.json")
+        return try DecoderConfiguration(
+            fields, family: Family.named(modelType: fields.string("model_type"), location: ""))
+    }
+
+    @Test func windowsFollowTheFamilysPattern() throws {
+        #expect(try familyConfiguration("mistral").windows == [7, 7])
+        #expect(try familyConfiguration("mistral") { $0["sliding_window"] = .null }.windows == [0, 0])
+        #expect(try familyConfiguration("mistral") { $0["sliding_window"] = nil }.windows == [4096, 4096])
+        #expect(try familyConfiguration("qwen2").windows == [0, 0])
+        #expect(try familyConfiguration("qwen2-windows").windows == [0, 6, 6])
+        #expect(
+            try familyConfiguration("qwen2-windows") { $0["layer_types"] = nil }.windows == [0, 6, 6])
+        #expect(try familyConfiguration("gemma2") { $0["layer_types"] = nil }.windows == [5, 0, 5])
+        #expect(try familyConfiguration("gemma3").windows == [5, 5, 5, 5, 5, 0, 5])
+        #expect(try familyConfiguration("gemma3-older-config").windows == [6, 6, 0])
+    }
+
+    @Test func absentKeysMeanWhatTheFamilySays() throws {
+        let configuration = try familyConfiguration("gemma2") { object in
+            for key in [
+                "tie_word_embeddings", "hidden_activation", "query_pre_attn_scalar", "head_dim",
+                "attn_logit_softcapping", "final_logit_softcapping",
+            ] {
+                object[key] = nil
+            }
+        }
+        #expect(configuration.tiesEmbeddings && configuration.activation == .geluTanh)
+        #expect(configuration.headWidth == 256 && configuration.queryScale == 1 / 16)
+        #expect(configuration.attentionSoftcap == 50 && configuration.logitSoftcap == 30)
+        #expect(try familyConfiguration("qwen3") { $0["head_dim"] = nil }.headWidth == 128)
+        // The square root of 32 is 5.657, in bf16 5.65625.
+        #expect(configuration.embeddingScale(in: .float32) == Float(32).squareRoot())
+        #expect(configuration.embeddingScale(in: .bfloat16) == 5.65625)
+    }
+
+    @Test(
+        "what a family's configuration asks for in vain is an error that names the key",
+        arguments: [
+            ("layer_types", #"["full_attention"]"#), ("layer_types", #""full_attention""#),
+            ("layer_types", #"["full_attention", "chunked_attention", "full_attention"]"#),
+            ("sliding_window", "0"), ("use_bidirectional_attention", "true"),
+            ("hidden_activation", #""relu""#), ("query_pre_attn_scalar", "0"),
+            ("final_logit_softcapping", "-1"), ("rope_local_base_freq", "0"),
+        ])
+    func unsuitableFamilyKeys(key: String, value: String) throws {
+        let error = try #require(throws: InputError.self) {
+            try familyConfiguration("gemma3-older-config") {
+                $0[key] = try JSONParser.parse(value, location: "value")
+            }
+        }
+        #expect(error.location.contains(key), "\(error)")
+    }
+
     @Test func nothingAtThePathIsAnErrorThatSaysWhatToGive() throws {
         let error = try #require(throws: InputError.self) { try ModelSource(path: "/nowhere/model") }
         #expect(error.problem == "there is no such file or folder")
