@@ -55,7 +55,7 @@ let package = Package(
             "Training",
             [
                 "FileSupport", "ConfigurationFiles", "TensorEngine", "Checkpoints", "Tokenization",
-                "ChatTemplates", "Models", "Adapters",
+                "ChatTemplates", "Models", "Adapters", "ContextualSparsity",
             ]),
         target(
             "Evaluation",
@@ -64,7 +64,7 @@ let package = Package(
             "SparseLoRA",
             [
                 "FileSupport", "TensorEngine", "Checkpoints", "Tokenization", "ChatTemplates", "Models",
-                "Adapters", "Training", "Evaluation",
+                "Adapters", "ContextualSparsity", "Training", "Evaluation",
             ]),
         .executableTarget(
             name: "CommandLineTool", dependencies: ["SparseLoRA", argumentParser],

@@ -2,6 +2,7 @@
 
 @_exported public import Adapters
 @_exported public import ChatTemplates
+@_exported public import ContextualSparsity
 @_exported public import Evaluation
 @_exported public import FileSupport
 @_exported public import Tokenization

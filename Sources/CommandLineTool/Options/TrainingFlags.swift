@@ -38,6 +38,11 @@ struct TrainingFlags: ParsableArguments {
             valueName: "names"))
     var targets: String?
     @Option(help: "Adapt only the last so many blocks.") var numLayers: Int?
+    @Option(
+        help: ArgumentHelp(
+            "Leave work out for prompts (SparseLoRA): the share of a dense step's operations to spend, e.g. 0.7, or a plan's file.",
+            valueName: "share|file"))
+    var sparsity: String?
     @Option(help: "Sequences per batch.") var batchSize: Int?
     @Option(
         name: [.long, .customLong("grad-accumulation-steps")], help: "Batches whose gradients make one step.")
@@ -83,6 +88,7 @@ struct TrainingFlags: ParsableArguments {
             "--targets", "adapter.targets",
             targets.map { .array($0.split(separator: ",").map { .string(String($0)) }) })
         add("--num-layers", "adapter.last_layers", numLayers.map(JSONValue.integer))
+        add("--sparsity", "sparsity.plan", sparsity.map(JSONValue.string))
         add("--batch-size", "batch_size", batchSize.map(JSONValue.integer))
         add("--gradient-accumulation", "gradient_accumulation", gradientAccumulation.map(JSONValue.integer))
         add("--epochs", "epochs", epochs.map(JSONValue.number))

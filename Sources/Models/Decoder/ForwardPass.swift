@@ -64,12 +64,18 @@ struct ForwardPass {
         outputRows = QueryRows(
             selection: backend.upload(rows), positions: backend.upload(rows.map { positions[Int($0)] }),
             starts: backend.upload(Self.starts(of: rows, in: batch)))
-        sparsity = policy.map { policy in
+        sparsity = policy.flatMap { policy in
             let outputs = Set(rows)
-            let context = (0..<Int32(batch.tokens.count)).filter { !outputs.contains($0) }
+            var context: [Int32] = []
+            var dense: [Int32] = []
+            for (row, position) in batch.positions.enumerated() {
+                let isContext = position >= policy.denseLeadingTokens && !outputs.contains(Int32(row))
+                if isContext { context.append(Int32(row)) } else { dense.append(Int32(row)) }
+            }
+            guard !context.isEmpty else { return nil }
             return Sparsity(
                 policy: policy,
-                rows: RowPartition(context: backend.upload(context), output: backend.upload(rows)))
+                rows: RowPartition(context: backend.upload(context), output: backend.upload(dense)))
         }
     }
 

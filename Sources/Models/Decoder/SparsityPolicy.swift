@@ -6,7 +6,7 @@ package import TensorEngine
 package struct RowPartition {
     /// int32, ascending: rows that predict no labelled token.
     package let context: Tensor
-    /// int32, ascending: the others.
+    /// int32, ascending: all others. They are dense.
     package let output: Tensor
 }
 
@@ -28,6 +28,10 @@ package struct ProjectionUses {
 /// Asked in the order of the layers, for every training pass; nil means all channels. Inputs are [T, width], after the
 /// norm; a policy may read them and must not keep them (it may keep copies).
 package protocol SparsityPolicy: AnyObject {
+    /// So many tokens at the start of each sequence are dense whatever they predict: attention sinks have activations
+    /// unlike all others.
+    var denseLeadingTokens: Int { get }
+
     func projections(layer: Int, input: Tensor, rows: RowPartition, on backend: any Backend)
         -> ProjectionUses?
     /// `input` is what the output projection reads: the attention's result [T, H * K].

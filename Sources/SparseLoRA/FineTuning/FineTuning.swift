@@ -18,6 +18,8 @@ public final class FineTuning {
     public let trainingData: DatasetReport
     /// What became of the validation data; nil when there is none or it was split off the training data.
     public let validationData: DatasetReport?
+    /// What sparse steps leave out and gain, or why there are none; nil when nobody asked.
+    public let sparsityNote: String?
     private let start: RunStart
     private let trainable: AdaptedModel
     private let trainingExamples: [TokenizedExample]
@@ -68,6 +70,15 @@ public final class FineTuning {
             model.decoder, adapters: trainable.adapters, examples: trainingExamples,
             batchSize: configuration.batchSize)
         try plan.check(loadedBytes: plan.weightBytes, location: configuration.model)
+        if let choice = configuration.sparsity.plan {
+            let prepared = try TrainingSparsity.prepared(
+                configuration.sparsity, choice: choice, model: model.decoder, examples: trainingExamples,
+                batchOptions: BatchOptions(sequences: configuration.batchSize, seed: configuration.seed))
+            trainable.sparsity = prepared.sparsity
+            sparsityNote = prepared.note
+        } else {
+            sparsityNote = nil
+        }
     }
 
     /// Trains to the last step, or until `stop` is requested.
@@ -97,6 +108,7 @@ public final class FineTuning {
                 + "\(trainable.adapters.adapters.count) layers, \(trainable.adapters.parameterCount) parameters",
             "data     \(trainingData.summary)",
         ]
+        if let sparsityNote { lines.insert("sparsity \(sparsityNote)", at: 3) }
         if let validationData {
             lines.append("         \(validationData.summary)")
         } else if !validationExamples.isEmpty {

@@ -45,12 +45,22 @@ package struct Compensation {
 package struct ChannelUse {
     package var selection: ChannelSelection?
     package var compensation: Compensation?
+    /// Of a feed-forward network: rows [k, D] that stand for the kept rows of its down projection, because they were
+    /// fitted anew to make up for the dropped ones.
+    package var refittedRows: Tensor?
 
-    package init(_ selection: ChannelSelection? = nil, compensation: Compensation? = nil) {
+    package init(
+        _ selection: ChannelSelection? = nil, compensation: Compensation? = nil, refittedRows: Tensor? = nil
+    ) {
         precondition(
-            selection != nil || compensation == nil, "a compensation without channels that are dropped")
+            selection != nil || compensation == nil && refittedRows == nil,
+            "a compensation without channels that are dropped")
+        precondition(
+            refittedRows == nil || refittedRows?.rowCount == selection?.kept.count,
+            "refitted rows \(refittedRows?.shapeDescription ?? "") for \(selection?.kept.count ?? 0) channels")
         self.selection = selection
         self.compensation = compensation
+        self.refittedRows = refittedRows
     }
 
     package static var all: ChannelUse { ChannelUse() }
@@ -98,6 +108,15 @@ extension FrozenWeight {
     }
 }
 
+extension MatrixOperand {
+    /// The same elements with outer and depth dimensions exchanged.
+    var transposed: MatrixOperand {
+        var result = self
+        result.isTransposed.toggle()
+        return result
+    }
+}
+
 extension Backend {
     /// The elements of a f32 vector at `indices`; nil stays nil.
     func elements(_ vector: Tensor?, at indices: Tensor) -> Tensor? {
@@ -111,7 +130,7 @@ extension Backend {
     }
 
     /// left right^T as a new tensor [rows, columns].
-    func product(_ left: MatrixOperand, _ right: MatrixOperand, scale: Float = 1, type: ElementType) -> Tensor
+    package func product(_ left: MatrixOperand, _ right: MatrixOperand, scale: Float = 1, type: ElementType) -> Tensor
     {
         let result = makeTensor(rowCount: left.outerCount, width: right.outerCount, type: type)
         multiply([MatrixProduct(left, right, scale: scale)], into: MatrixOutput(result))

@@ -90,6 +90,8 @@ private struct GatedPass {
     let rows: Tensor?
     let channels: Tensor?
     let compensation: Compensation?
+    /// The down projection over this part's channels, stored [F', D].
+    let down: MatrixOperand
     /// The mask of down's adapter is one of the part's own inner values.
     let downDropout: AdapterDropout?
     /// [rows, F']
@@ -109,6 +111,9 @@ private struct GatedPass {
         self.rows = rows
         self.channels = channels
         compensation = part.uses[0].compensation
+        down =
+            part.uses[0].refittedRows.map { MatrixOperand($0) }
+            ?? MatrixOperand(network.down.weight.tensor, rows: channels)
         downDropout = network.dropouts[2].flatMap {
             AdapterDropout(rate: $0.rate, seed: $0.seed &+ UInt64(number))
         }
@@ -133,12 +138,12 @@ private struct GatedPass {
         (self.gateValue, self.upValue) = (gateValue, upValue)
 
         let product = Self.gated(network, gateValue, upValue)
-        let down = network.down
-        var products = [MatrixProduct(MatrixOperand(product), down.weight.forwardOperand(channels))]
+        var products = [MatrixProduct(MatrixOperand(product), down.transposed)]
         let adapterInput = downDropout?.applied(to: product, on: backend) ?? product
-        let downProjected = down.adapter?.projected(
+        let adapter = network.down.adapter
+        let downProjected = adapter?.projected(
             MatrixOperand(adapterInput), inputs: channels, type: input.type, on: backend)
-        if let adapter = down.adapter, let downProjected { products.append(adapter.output(downProjected)) }
+        if let adapter, let downProjected { products.append(adapter.output(downProjected)) }
         if let compensation {
             let estimate = backend.product(
                 MatrixOperand(input, rows: rows), MatrixOperand(compensation.down), type: input.type)
@@ -147,7 +152,8 @@ private struct GatedPass {
         }
         backend.multiply(
             products,
-            into: MatrixOutput(output, rows: rows, bias: backend.sum(down.bias, compensation?.bias)))
+            into: MatrixOutput(
+                output, rows: rows, bias: backend.sum(network.down.bias, compensation?.bias)))
         projected = [gateProjected, upProjected, downProjected]
     }
 
@@ -197,14 +203,13 @@ private struct GatedPass {
     /// dG and dU [rows, F'], and the gradients of down's adapter on the way.
     private func innerGradients(_ gradient: Tensor) -> (gate: Tensor, up: Tensor) {
         let backend = network.backend
-        let down = network.down
         let productGradient = backend.makeTensor(
             rowCount: gateValue.rowCount, width: gateValue.width, type: gateValue.type)
         var terms = [
-            MatrixProduct(MatrixOperand(gradient, rows: rows), down.weight.backwardOperand(channels))
+            MatrixProduct(MatrixOperand(gradient, rows: rows), down)
         ]
         var accumulates = false
-        if let adapter = down.adapter, let projected = projected[2] {
+        if let adapter = network.down.adapter, let projected = projected[2] {
             adapter.accumulateB(MatrixOperand(gradient, transposed: true, rows: rows), projected, on: backend)
             let projectedGradient = adapter.projectedGradient(
                 MatrixOperand(gradient, rows: rows), type: gradient.type, on: backend)

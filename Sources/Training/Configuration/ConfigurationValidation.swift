@@ -62,6 +62,9 @@ extension TrainingConfiguration {
         if let layers = adapter.lastLayers {
             try require(layers >= 1, "adapter.last_layers", "1 or more, or null for all", layers)
         }
+        try require(
+            (256...1_048_576).contains(sparsity.calibrationTokens), "sparsity.calibration_tokens",
+            "256 to 1048576", sparsity.calibrationTokens)
         if let interval = validation.interval {
             try require(interval >= 1, "validation.interval", "1 or more, or null for every epoch", interval)
         }

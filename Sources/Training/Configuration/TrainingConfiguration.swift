@@ -29,6 +29,8 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     public var schedule = ScheduleSection()
     /// What is trained.
     public var adapter = AdapterSection()
+    /// What the frozen model leaves out for prompts while training.
+    public var sparsity = SparsitySection()
     /// How the run is judged while it goes on.
     public var validation = ValidationSection()
     /// What is kept to continue from.
@@ -150,6 +152,19 @@ public struct AdapterSection: Codable, Equatable, Sendable {
     public var rankPattern = ModulePatterns<Int>()
     /// Alphas of some modules, before `alpha`.
     public var alphaPattern = ModulePatterns<Double>()
+
+    /// The defaults.
+    public init() {}
+}
+
+/// Contextual sparsity (SparseLoRA, arXiv 2506.16500): see `SparsityPlan`.
+public struct SparsitySection: Codable, Equatable, Sendable {
+    /// A plan's file, or the share of a dense step's operations to spend as a number, e.g. `0.7`; nil trains densely.
+    public var plan: String?
+    /// Which mode of a published plan file that has several.
+    public var mode: String?
+    /// Context tokens that the calibration looks at.
+    public var calibrationTokens = 4096
 
     /// The defaults.
     public init() {}

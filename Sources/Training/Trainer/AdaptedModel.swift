@@ -9,6 +9,8 @@ package import TensorEngine
 package final class AdaptedModel: TrainableModel {
     package let model: CausalLM
     package let adapters: AdapterSet
+    /// What passes of sparse steps leave out; nil trains densely. Evaluation is always dense.
+    package var sparsity: TrainingSparsity?
     /// What the adapter's files call the model that they belong to.
     private let baseModel: String
 
@@ -34,12 +36,21 @@ package final class AdaptedModel: TrainableModel {
     package func loss(
         _ batch: Batch, gradientScale: Float, on tape: Tape, dropoutSeed: UInt64
     ) throws(InputError) -> LossResult {
-        try model.loss(batch, gradientScale: gradientScale, on: tape, dropoutSeed: dropoutSeed)
+        try model.loss(
+            batch.sequences, labels: batch.labels, gradientScale: gradientScale, on: tape,
+            dropoutSeed: dropoutSeed, policy: tape.isRecording ? sparsity?.activePolicy : nil)
     }
+
+    package func prepare(step: Int, of total: Int) { sparsity?.prepare(step: step, of: total) }
 
     package func saveAdapter(to folder: String) throws(InputError) {
         try adapters.save(to: folder, model: model, baseModel: baseModel)
     }
+}
+
+extension Batch {
+    /// As the decoder takes it.
+    package var sequences: PackedSequences { PackedSequences(tokens: tokens, starts: sequenceBoundaries) }
 }
 
 extension CausalLM: ScorableModel {
@@ -47,7 +58,7 @@ extension CausalLM: ScorableModel {
         _ batch: Batch, gradientScale: Float, on tape: Tape, dropoutSeed: UInt64
     ) throws(InputError) -> LossResult {
         try loss(
-            PackedSequences(tokens: batch.tokens, starts: batch.sequenceBoundaries), labels: batch.labels,
+            batch.sequences, labels: batch.labels,
             gradientScale: gradientScale, on: tape, dropoutSeed: dropoutSeed)
     }
 }

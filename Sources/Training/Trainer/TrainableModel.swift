@@ -20,6 +20,14 @@ package protocol TrainableModel: ScorableModel {
     /// What is trained: f32, in an order that never changes.
     var parameters: [Parameter] { get }
 
+    /// Called before the gradients of a step, counted from 0.
+    func prepare(step: Int, of total: Int)
+
     /// Writes the adapter in PEFT's format into an existing folder.
     func saveAdapter(to folder: String) throws(InputError)
+}
+
+extension TrainableModel {
+    /// Most models compute every step alike.
+    package func prepare(step: Int, of total: Int) {}
 }

@@ -124,6 +124,7 @@ package final class Trainer<Model: TrainableModel> {
         let start = clock.now
         let batches = plan.next()
         let rate = schedule.rate(completedSteps: step)
+        model.prepare(step: step, of: plan.totalSteps)
         step += 1
         let result: StepResult
         do throws(StepProblem) {

@@ -1,0 +1,47 @@
+// Means and covariances of what a feed-forward network reads and computes, over a sample of rows.
+//
+// N rows, D model width, F inner width; x its input after the norm, h the gated product.
+
+import TensorEngine
+
+/// Centred second moments, divided by the number of rows; all f32.
+struct SampleMoments {
+    /// [1, D] and [1, F]
+    let inputMean: Tensor
+    let channelMean: Tensor
+    /// [D, D], [D, F] and [F, F]
+    let inputs: Tensor
+    let inputsChannels: Tensor
+    let channels: Tensor
+
+    /// - Parameters:
+    ///   - x: f32 [N, D]
+    ///   - h: f32 [N, F]
+    init(inputs x: Tensor, channels h: Tensor, on backend: any Backend) {
+        let share = 1 / Float(x.rowCount)
+        func mean(_ values: Tensor) -> Tensor {
+            let sums = backend.makeTensor(rowCount: 1, width: values.width, type: .float32)
+            backend.columnSums(of: values, rows: nil, squared: false, into: sums)
+            backend.copy(sums, scale: share, into: sums)
+            return sums
+        }
+        let (xMean, hMean) = (mean(x), mean(h))
+        func covariance(_ a: Tensor, _ aMean: Tensor, _ b: Tensor, _ bMean: Tensor) -> Tensor {
+            let result = backend.makeTensor(rowCount: a.width, width: b.width, type: .float32)
+            backend.multiply(
+                [
+                    MatrixProduct(
+                        MatrixOperand(a, transposed: true), MatrixOperand(b, transposed: true), scale: share),
+                    MatrixProduct(
+                        MatrixOperand(aMean, transposed: true), MatrixOperand(bMean, transposed: true),
+                        scale: -1),
+                ], into: MatrixOutput(result))
+            return result
+        }
+        inputMean = xMean
+        channelMean = hMean
+        inputs = covariance(x, xMean, x, xMean)
+        inputsChannels = covariance(x, xMean, h, hMean)
+        channels = covariance(h, hMean, h, hMean)
+    }
+}
