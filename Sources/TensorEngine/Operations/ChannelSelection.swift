@@ -57,7 +57,8 @@ package struct ChannelUse {
             "a compensation without channels that are dropped")
         precondition(
             refittedRows == nil || refittedRows?.rowCount == selection?.kept.count,
-            "refitted rows \(refittedRows?.shapeDescription ?? "") for \(selection?.kept.count ?? 0) channels")
+            "refitted rows \(refittedRows?.shapeDescription ?? "") for \(selection?.kept.count ?? 0) channels"
+        )
         self.selection = selection
         self.compensation = compensation
         self.refittedRows = refittedRows
@@ -130,7 +131,8 @@ extension Backend {
     }
 
     /// left right^T as a new tensor [rows, columns].
-    package func product(_ left: MatrixOperand, _ right: MatrixOperand, scale: Float = 1, type: ElementType) -> Tensor
+    package func product(_ left: MatrixOperand, _ right: MatrixOperand, scale: Float = 1, type: ElementType)
+        -> Tensor
     {
         let result = makeTensor(rowCount: left.outerCount, width: right.outerCount, type: type)
         multiply([MatrixProduct(left, right, scale: scale)], into: MatrixOutput(result))
