@@ -9,7 +9,7 @@
 //            C_xx - C_xK G + l mean(diag C_xx) I:  x Q0 Q1, Q0 [D, r], Q1 [r, D]
 //   y        = h_K (Wd_K + A - G Q0 Q1) + (x Q0) Q1 + bias
 // The refit costs nothing in a step, the map as much as 2 r / 3 channels. The ridge c shrinks towards the model's own
-// rows; both ridges are measured in docs/design/contextual-sparsity.md.
+// rows; measured in docs/LOG.md.
 
 package import TensorEngine
 
