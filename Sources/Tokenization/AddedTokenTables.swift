@@ -23,10 +23,11 @@ struct AddedTokenTables {
         var tokens = definition.tokens
         var addedOnly: Set<Int32> = []
         for token in definition.addedTokens {
-            guard !token.content.isEmpty, token.content.utf8.count <= TokenTrie.longestContent else {
+            let longest = max(token.content.utf8.count, token.pattern?.utf8.count ?? 0)
+            guard !token.content.isEmpty, longest <= TokenTrie.longestContent else {
                 throw InputError(
                     location, expected: "added tokens of 1 to \(TokenTrie.longestContent) bytes",
-                    found: "one of \(token.content.utf8.count), id \(token.id)")
+                    found: "one of \(longest), id \(token.id)")
             }
             guard (0..<Vocabulary.maximumSize).contains(token.id) else {
                 throw InputError(
@@ -41,7 +42,10 @@ struct AddedTokenTables {
                     )
                 }
             } else {
-                tokens.append(TokenizerDefinition.Token(content: token.content, id: token.id))
+                // Hugging Face tokenizers decode to the normalised content. Where normalising puts a space in front it may
+                // be another token's, so there the content stays.
+                let content = definition.usesByteAlphabet ? token.pattern ?? token.content : token.content
+                tokens.append(TokenizerDefinition.Token(content: content, id: token.id))
                 addedOnly.insert(Int32(token.id))
             }
         }
@@ -56,7 +60,10 @@ struct AddedTokenTables {
             definition.addedTokens.filter(\.isSpecial) + definition.addedTokens.filter { !$0.isSpecial }
         let original = ordered.filter { !$0.isNormalized }
         let normalized = ordered.filter(\.isNormalized)
-        originalText = AddedTokenSet(original, contents: original.map { Array($0.content.utf8) })
-        normalizedText = AddedTokenSet(normalized, contents: normalized.map { Array($0.content.utf8) })
+        func patterns(_ tokens: [TokenizerDefinition.AddedToken]) -> [[UInt8]] {
+            tokens.map { Array(($0.pattern ?? $0.content).utf8) }
+        }
+        originalText = AddedTokenSet(original, contents: patterns(original))
+        normalizedText = AddedTokenSet(normalized, contents: patterns(normalized))
     }
 }

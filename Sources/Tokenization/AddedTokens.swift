@@ -84,14 +84,4 @@ struct AddedTokenSet: Sendable {
         let scalar = decodeScalar(bytes, at: position, end: end)
         return CharacterClasses.shared.characterClass(of: scalar.codePoint) == CharacterClass.space
     }
-
-    /// Where the character that ends at `end` starts; nil at the start of the text.
-    private func characterStart(_ bytes: UnsafeBufferPointer<UInt8>, before end: Int, from start: Int) -> Int?
-    {
-        guard end > start else { return nil }
-        for length in 2...4 where end - length >= start {
-            if decodeScalar(bytes, at: end - length, end: end).length == length { return end - length }
-        }
-        return end - 1
-    }
 }

@@ -2,43 +2,24 @@
 
 import FileSupport
 
-/// The merge rules of a model over token ids, and the tokens of single bytes.
+/// The merge rules of a model over token ids, and the tokens that a word starts from.
 struct BytePairEncoder: Sendable {
     /// Value of a pair: rank << 32 | id of the merged token, so that the smaller value is the earlier rule.
     private let merges: PairTable
-    /// The token of each byte; -1 when the vocabulary lacks it.
-    private let byteTokens: [Int32]
-    private let unknownToken: Int32?
-    private let fusesUnknown: Bool
+    private let seeds: SeedTokens
 
     /// Below this many tokens a linear scan for the best pair is faster than a heap.
     private static let longestScannedWord = 64
 
-    init(_ definition: TokenizerDefinition, vocabulary: Vocabulary) throws(InputError) {
-        let location = definition.location
-        byteTokens = (0...255).map { byte in
-            withUnsafeBytes(of: UInt8(byte)) { vocabulary.id(of: $0.bindMemory(to: UInt8.self)) } ?? -1
+    init(_ definition: TokenizerDefinition, seeds: SeedTokens, rules: [MergeRule]) throws(InputError) {
+        self.seeds = seeds
+        guard rules.count < Int(Int32.max) else {
+            throw InputError(definition.location, expected: "fewer merges", found: "\(rules.count)")
         }
-        fusesUnknown = definition.fusesUnknown
-        unknownToken = try definition.unknownToken.map { token throws(InputError) in
-            guard let id = vocabulary.id(ofToken: token) else {
-                throw InputError(location, "the unknown token \"\(token)\" is not in the vocabulary")
-            }
-            return id
-        }
-        var merges = PairTable(capacity: definition.merges.count)
-        for (rank, merge) in definition.merges.enumerated() {
-            func id(_ token: String) throws(InputError) -> Int32 {
-                if let id = vocabulary.id(ofToken: token) { return id }
-                throw InputError(
-                    location,
-                    "merge \(rank) (\"\(merge.left)\" with \"\(merge.right)\") needs the token \"\(token)\", "
-                        + "which is not in the vocabulary")
-            }
-            let left = try id(merge.left)
-            let right = try id(merge.right)
-            let merged = try id(merge.left + merge.right)
-            merges.insert(UInt32(left), UInt32(right), value: UInt64(rank) << 32 | UInt64(merged))
+        var merges = PairTable(capacity: rules.count)
+        for (rank, rule) in rules.enumerated() {
+            merges.insert(
+                UInt32(rule.left), UInt32(rule.right), value: UInt64(rank) << 32 | UInt64(rule.merged))
         }
         self.merges = merges
     }
@@ -46,20 +27,7 @@ struct BytePairEncoder: Sendable {
     /// Appends the tokens of `word` to `output`.
     func encode(_ word: UnsafeBufferPointer<UInt8>, scratch: inout MergeScratch, into output: inout [Int32]) {
         scratch.reset(count: word.count)
-        var count = 0
-        var unknownBefore = false
-        for byte in word {
-            var token = byteTokens[Int(byte)]
-            if token < 0 {
-                guard let unknownToken, !(unknownBefore && fusesUnknown) else { continue }
-                token = unknownToken
-                unknownBefore = true
-            } else {
-                unknownBefore = false
-            }
-            scratch.tokens[count] = token
-            count += 1
-        }
+        let count = seeds.write(word, to: &scratch.tokens)
         if count <= Self.longestScannedWord {
             mergeByScanning(count: count, scratch: &scratch, into: &output)
         } else {

@@ -11,9 +11,48 @@ enum CharacterClass {
     static let space: UInt8 = 3
 }
 
+/// The general categories, in the order in which the generated runs number them.
+enum GeneralCategory {
+    static let names = [
+        "Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Me", "Nd", "Nl", "No", "Pc", "Pd", "Ps", "Pe", "Pi", "Pf",
+        "Po", "Sm", "Sc", "Sk", "So", "Zs", "Zl", "Zp", "Cc", "Cf", "Cs", "Co", "Cn",
+    ]
+
+    /// The value of a run: general category, and two properties that are not unions of categories.
+    struct Value {
+        let bits: UInt32
+
+        var number: Int { Int(bits & 31) }
+        var isWord: Bool { bits & 32 != 0 }
+        var isSpace: Bool { bits & 64 != 0 }
+
+        /// Whether the category is one of these, each named by one letter ("L") or by two ("Lu").
+        func isIn(_ category: String) -> Bool {
+            number < names.count && names[number].utf8.starts(with: category.utf8)
+        }
+
+        fileprivate var flags: UInt8 {
+            let kind =
+                isSpace
+                ? CharacterClass.space
+                : isIn("L") ? CharacterClass.letter : isIn("N") ? CharacterClass.number : CharacterClass.other
+            return kind | (isWord ? 4 : 0)
+        }
+    }
+
+    /// The runs of all code points, in order: where each starts, where the next does, and what it is.
+    static func forEachRun(_ body: (Range<UInt32>, Value) -> Void) {
+        let runs = CharacterClassRuns.runs
+        for (index, run) in runs.enumerated() {
+            let end = index + 1 < runs.count ? runs[index + 1] >> 7 : 0x110000
+            body((run >> 7)..<end, Value(bits: run & 127))
+        }
+    }
+}
+
 /// A two-stage table over all code points, expanded once from the generated runs.
 struct CharacterClasses: Sendable {
-    static let shared = CharacterClasses(runs: CharacterClassRuns.runs)
+    static let shared = CharacterClasses()
 
     private let blockOfPrefix: [UInt16]
     private let classes: [UInt8]
@@ -21,17 +60,17 @@ struct CharacterClasses: Sendable {
     private static let blockBits: UInt32 = 7
     private static let blockSize = 1 << Int(blockBits)
 
-    init(runs: [UInt32]) {
+    private init() {
+        var flags: [UInt8] = []
+        flags.reserveCapacity(0x110000)
+        GeneralCategory.forEachRun { range, value in
+            flags.append(contentsOf: repeatElement(value.flags, count: range.count))
+        }
         var blockOfPrefix: [UInt16] = []
         var classes: [UInt8] = []
-        var blockNumbers: [[UInt8]: UInt16] = [:]
-        var run = 0
-        for blockStart in stride(from: UInt32(0), to: 0x110000, by: Self.blockSize) {
-            var block = [UInt8](repeating: 0, count: Self.blockSize)
-            for offset in 0..<Self.blockSize {
-                while run + 1 < runs.count, runs[run + 1] >> 3 <= blockStart + UInt32(offset) { run += 1 }
-                block[offset] = UInt8(runs[run] & 7)
-            }
+        var blockNumbers: [ArraySlice<UInt8>: UInt16] = [:]
+        for start in stride(from: 0, to: flags.count, by: Self.blockSize) {
+            let block = flags[start..<(start + Self.blockSize)]
             if blockNumbers[block] == nil {
                 blockNumbers[block] = UInt16(blockNumbers.count)
                 classes += block
@@ -111,4 +150,14 @@ struct UTF8SequenceShape {
         default: return nil
         }
     }
+}
+
+/// Where the character that ends at `end` starts, read as `decodeScalar` reads; nil at the start of the text.
+func characterStart(_ bytes: UnsafeBufferPointer<UInt8>, before end: Int, from start: Int) -> Int? {
+    guard end > start else { return nil }
+    if bytes[end - 1] < 0x80 { return end - 1 }
+    for length in 2...4 where end - length >= start {
+        if decodeScalar(bytes, at: end - length, end: end).length == length { return end - length }
+    }
+    return end - 1
 }

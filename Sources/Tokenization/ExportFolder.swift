@@ -51,9 +51,10 @@ extension TokenizerDefinition {
         var config = JSONObject([
             // The class that takes tokenizer.json as it is; those named for a model build parts of it anew.
             ("tokenizer_class", .string("PreTrainedTokenizerFast")),
-            ("add_prefix_space", .bool(preTokenizer.addsPrefixSpace)),
             ("clean_up_tokenization_spaces", .bool(false)),
         ])
+        // transformers sets the flag in the pre-tokenizer, so there has to be one.
+        if usesByteAlphabet { config["add_prefix_space"] = .bool(preTokenizer.steps.contains(.prefixSpace)) }
         for (name, token) in named.members { config[name] = token }
         config["model_max_length"] = modelMaximumLength.map { .integer($0) }
         config["chat_template"] = chatTemplateValue

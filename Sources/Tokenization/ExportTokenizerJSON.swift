@@ -8,11 +8,11 @@ extension TokenizerDefinition {
         .members([
             "version": .string("1.0"), "truncation": .null, "padding": .null,
             "added_tokens": .array(addedTokens.sorted { $0.id < $1.id }.map(\.json)),
-            "normalizer": normalizer.json,
-            "pre_tokenizer": try preTokenizer.json(location: location),
+            "normalizer": .sequence(normalizer.steps.map(\.json), list: "normalizers"),
+            "pre_tokenizer": try preTokenizer.json(usesByteAlphabet: usesByteAlphabet, location: location),
             "post_processor": try postProcessorJSON(),
-            "decoder": .byteLevel(addsPrefixSpace: true, trimsOffsets: true, splitsWords: true),
-            "model": modelJSON(),
+            "decoder": .sequence(decoder.steps.map(\.json), list: "decoders"),
+            "model": try modelJSON(),
         ])
     }
 
@@ -29,17 +29,34 @@ extension TokenizerDefinition {
         return content
     }
 
-    private func modelJSON() -> JSONValue {
-        let vocabulary = tokens.sorted { $0.id < $1.id }
-            .map { (key: $0.content, value: JSONValue.integer($0.id)) }
+    private func modelJSON() throws(InputError) -> JSONValue {
+        let sorted = tokens.sorted { $0.id < $1.id }
+        if case .unigram(let scores) = model {
+            return .members([
+                "type": .string("Unigram"),
+                "unk_id": unknownToken.flatMap { id(ofToken: $0) }.map { .integer(Int($0)) } ?? .null,
+                "vocab": .array(
+                    zip(sorted, scores).map { .array([.string($0.content), .number($1)]) }),
+                "byte_fallback": .bool(fallsBackToBytes),
+            ])
+        }
         return .members([
             "type": .string("BPE"), "dropout": .null, "unk_token": unknownToken.map { .string($0) } ?? .null,
             "continuing_subword_prefix": .null, "end_of_word_suffix": .null, "fuse_unk": .bool(fusesUnknown),
-            "byte_fallback": .bool(false), "ignore_merges": .bool(ignoresMerges),
-            "vocab": .object(JSONObject(vocabulary)),
+            "byte_fallback": .bool(fallsBackToBytes), "ignore_merges": .bool(ignoresMerges),
+            "vocab": .object(JSONObject(sorted.map { (key: $0.content, value: .integer($0.id)) })),
             // As pairs: the older "left right" cannot say a token with a space in it.
-            "merges": .array(merges.map { .array([.string($0.left), .string($0.right)]) }),
+            "merges": .array(
+                try listedMerges().map { .array([.string($0.left), .string($0.right)]) }),
         ])
+    }
+
+    /// The merges as the file lists them, or those that the vocabulary implies.
+    private func listedMerges() throws(InputError) -> [Merge] {
+        guard mergePriorities != nil else { return merges }
+        let vocabulary = try Vocabulary(tokens, usesByteAlphabet: usesByteAlphabet, location: location)
+        func content(_ id: Int32) -> String { String(decoding: vocabulary.bytes(of: id), as: UTF8.self) }
+        return try mergeRules(vocabulary).map { Merge(left: content($0.left), right: content($0.right)) }
     }
 
     /// Never null: transformers puts a template of its own where there is none.
@@ -85,52 +102,102 @@ extension TokenizerDefinition.AddedToken {
     }
 }
 
-extension TokenizerDefinition.Normalizer {
+extension Normalizer.Step {
     fileprivate var json: JSONValue {
         switch self {
-        case .none: .null
-        case .nfc: .members(["type": .string("NFC")])
+        case .unicode(let form): .members(["type": .string(form.rawValue)])
+        case .lowercase: .members(["type": .string("Lowercase")])
+        case .stripAccents: .members(["type": .string("StripAccents")])
+        case .strip(let left, let right):
+            .members(["type": .string("Strip"), "strip_left": .bool(left), "strip_right": .bool(right)])
+        case .prepend(let text): .members(["type": .string("Prepend"), "prepend": .string(text)])
+        case .replace(let replacement): replacement.json
+        }
+    }
+}
+
+extension Replacement {
+    fileprivate var json: JSONValue {
+        .members(["type": .string("Replace"), "pattern": pattern.json, "content": .string(content)])
+    }
+}
+
+extension SplitPattern.Source {
+    fileprivate var json: JSONValue {
+        switch self {
+        case .literal(let text): .members(["String": .string(text)])
+        case .regularExpression(let pattern): .members(["Regex": .string(pattern)])
+        }
+    }
+}
+
+extension TokenDecoder.Step {
+    fileprivate var json: JSONValue {
+        switch self {
+        case .byteLevel: .byteLevel(addsPrefixSpace: true, trimsOffsets: true, splitsWords: true)
+        case .replace(let replacement): replacement.json
+        case .byteFallback: .members(["type": .string("ByteFallback")])
+        case .fuse: .members(["type": .string("Fuse")])
+        case .strip(let content, let start, let stop):
+            .members([
+                "type": .string("Strip"), "content": .string(String(content)), "start": .integer(start),
+                "stop": .integer(stop),
+            ])
+        case .metaspace(let replacement, let stripsFirst):
+            .metaspace(replacement, stripsFirst ? .always : .never, splits: true)
         }
     }
 }
 
 extension PreTokenizer {
-    /// Ends in `ByteLevel`, which both splits as GPT-2 does and writes the words in the byte alphabet.
-    fileprivate func json(location: String) throws(InputError) -> JSONValue {
-        let splitsWords = steps.last == .gpt2Words
-        let earlierSteps = splitsWords ? steps.dropLast() : steps[...]
-        // ByteLevel puts its space before every piece of the parts ahead of it, not before the text.
-        guard earlierSteps.isEmpty || !addsPrefixSpace else {
+    /// For a vocabulary in the byte alphabet it ends in `ByteLevel`, which both splits as GPT-2 does and writes the words
+    /// in that alphabet.
+    fileprivate func json(usesByteAlphabet: Bool, location: String) throws(InputError) -> JSONValue {
+        guard usesByteAlphabet else {
+            return .sequence(try steps.map { step throws(InputError) in try step.json(location) }, list: Self.list)
+        }
+        var earlier = steps
+        let splitsWords = earlier.last == .gpt2Words
+        if splitsWords { earlier.removeLast() }
+        let addsPrefixSpace = earlier.last == .prefixSpace
+        if addsPrefixSpace { earlier.removeLast() }
+        let byteLevel = JSONValue.byteLevel(
+            addsPrefixSpace: addsPrefixSpace, trimsOffsets: true, splitsWords: splitsWords)
+        let parts = try earlier.map { step throws(InputError) in try step.json(location) }
+        return .sequence(parts + [byteLevel], list: Self.list)
+    }
+
+    private static let list = "pretokenizers"
+}
+
+extension PreTokenizer.Step {
+    fileprivate func json(_ location: String) throws(InputError) -> JSONValue {
+        switch self {
+        case .digits(let individually):
+            return .members(["type": .string("Digits"), "individual_digits": .bool(individually)])
+        case .gpt2Words:
+            return split(by: .regularExpression(Self.gpt2Pattern))
+        case .llama3Words(let longestNumber):
+            return split(by: .regularExpression(Self.llama3Pattern(longestNumber: longestNumber)))
+        case .split(let pattern):
+            return split(by: pattern.source, pattern.behavior, isInverted: pattern.isInverted)
+        case .metaspace(let metaspace):
+            return .metaspace(metaspace.replacement, metaspace.prependScheme, splits: metaspace.split != nil)
+        case .prefixSpace:
+            // ByteLevel puts its space before every piece of the parts ahead of it, not before the text.
             throw InputError(
                 location,
                 "asks for a space before each text, which tokenizer.json cannot say together with this split",
                 advice: "Take the tokenizer files of the model that this file was made from")
         }
-        let byteLevel = JSONValue.byteLevel(
-            addsPrefixSpace: addsPrefixSpace, trimsOffsets: true, splitsWords: splitsWords)
-        guard !earlierSteps.isEmpty else { return byteLevel }
-        return .members([
-            "type": .string("Sequence"), "pretokenizers": .array(earlierSteps.map(\.json) + [byteLevel]),
-        ])
-    }
-}
-
-extension PreTokenizer.Step {
-    fileprivate var json: JSONValue {
-        switch self {
-        case .digits(let individually):
-            .members(["type": .string("Digits"), "individual_digits": .bool(individually)])
-        case .gpt2Words:
-            split(by: Self.gpt2Pattern)
-        case .llama3Words(let longestNumber):
-            split(by: Self.llama3Pattern(longestNumber: longestNumber))
-        }
     }
 
-    private func split(by pattern: String) -> JSONValue {
+    private func split(
+        by source: SplitPattern.Source, _ behavior: SplitPattern.Behavior = .isolated, isInverted: Bool = false
+    ) -> JSONValue {
         .members([
-            "type": .string("Split"), "pattern": .members(["Regex": .string(pattern)]),
-            "behavior": .string("Isolated"), "invert": .bool(false),
+            "type": .string("Split"), "pattern": source.json, "behavior": .string(behavior.rawValue),
+            "invert": .bool(isInverted),
         ])
     }
 }
@@ -139,6 +206,22 @@ extension JSONValue {
     /// An object, members in the order written.
     static func members(_ members: KeyValuePairs<String, JSONValue>) -> JSONValue {
         .object(JSONObject(members.map { (key: $0.key, value: $0.value) }))
+    }
+
+    /// Null for no parts, a part alone, or a `Sequence` of several.
+    fileprivate static func sequence(_ parts: [JSONValue], list: String) -> JSONValue {
+        if parts.count < 2 { return parts.first ?? .null }
+        return .object(JSONObject([("type", .string("Sequence")), (list, .array(parts))]))
+    }
+
+    /// `Metaspace`, as a pre-tokenizer and as a decoder.
+    fileprivate static func metaspace(
+        _ replacement: Unicode.Scalar, _ scheme: Metaspace.PrependScheme, splits: Bool
+    ) -> JSONValue {
+        .members([
+            "type": .string("Metaspace"), "replacement": .string(String(replacement)),
+            "prepend_scheme": .string(scheme.rawValue), "split": .bool(splits),
+        ])
     }
 
     /// `ByteLevel`, which has the same members as a pre-tokenizer, a post-processor and a decoder.

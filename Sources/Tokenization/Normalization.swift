@@ -1,42 +1,191 @@
-// Unicode normalisation of text before it is split.
+// Normalisation of text before it is split.
 
+import FileSupport
 import Foundation
 
-extension TokenizerDefinition.Normalizer {
+/// The normaliser of a model: what is done to each text between added tokens, in order.
+struct Normalizer: Equatable, Sendable {
+    enum Step: Equatable, Sendable {
+        case unicode(Form)
+        case lowercase
+        case stripAccents
+        /// White space at the ends of the text.
+        case strip(left: Bool, right: Bool)
+        /// Put before a text that is not empty.
+        case prepend(String)
+        case replace(Replacement)
+    }
+
+    enum Form: String, Sendable { case nfc = "NFC", nfd = "NFD", nfkc = "NFKC", nfkd = "NFKD" }
+
+    var steps: [Step]
+
+    static let none = Normalizer(steps: [])
+    static let nfc = Normalizer(steps: [.unicode(.nfc)])
+
     func normalized(_ text: String) -> String {
-        switch self {
-        case .none: text
-        case .nfc: text.precomposedStringWithCanonicalMapping
-        }
+        var result = Array(text.utf8)
+        for step in steps { result = result.withUnsafeBufferPointer(step.applied) ?? result }
+        return String(decoding: result, as: UTF8.self)
     }
 
     /// Calls `body` with the normalised form of `bytes`. Bytes that are not valid UTF-8 stay as they are.
     func withNormalized(_ bytes: UnsafeBufferPointer<UInt8>, _ body: (UnsafeBufferPointer<UInt8>) -> Void) {
-        switch self {
-        case .none:
-            body(bytes)
-        case .nfc:
-            // All characters below U+0300, whose UTF-8 starts with less than 0xCC, are composed and stay so.
-            guard bytes.contains(where: { $0 >= 0xCC }) else { return body(bytes) }
-            var normalized: [UInt8] = []
-            normalized.reserveCapacity(bytes.count)
-            var position = 0
-            while position < bytes.count {
-                let start = position
-                while position < bytes.count {
-                    let scalar = decodeScalar(bytes, at: position, end: bytes.count)
-                    if scalar.codePoint == DecodedScalar.invalid { break }
-                    position += scalar.length
-                }
-                if position > start {
-                    let text = String(decoding: bytes[start..<position], as: UTF8.self)
-                    normalized += self.normalized(text).utf8
+        var result: [UInt8]?
+        for step in steps {
+            let changed = result?.withUnsafeBufferPointer(step.applied) ?? step.applied(bytes)
+            // A step that changes nothing leaves the result of those before it.
+            if let changed { result = changed }
+        }
+        if let result { result.withUnsafeBufferPointer(body) } else { body(bytes) }
+    }
+}
+
+/// Every match of a pattern becomes one text.
+struct Replacement: Equatable, Sendable {
+    let pattern: SplitPattern.Source
+    let content: String
+    private let replaced: Replaced
+
+    private enum Replaced: Sendable {
+        case bytes([UInt8])
+        case matches(PatternProgram)
+    }
+
+    init(_ pattern: SplitPattern.Source, with content: String, location: String) throws(InputError) {
+        self.pattern = pattern
+        self.content = content
+        replaced =
+            switch pattern {
+            case .literal(let text): .bytes(Array(text.utf8))
+            case .regularExpression(let pattern): .matches(try PatternProgram(pattern, location: location))
+            }
+    }
+
+    static func == (left: Replacement, right: Replacement) -> Bool {
+        left.pattern == right.pattern && left.content.utf8.elementsEqual(right.content.utf8)
+    }
+
+    /// Nil where nothing matches.
+    func applied(to bytes: UnsafeBufferPointer<UInt8>) -> [UInt8]? {
+        var result: [UInt8] = []
+        var copied = 0
+        func replace(_ match: Range<Int>) {
+            if result.isEmpty { result.reserveCapacity(bytes.count + bytes.count / 2 + 16) }
+            result += bytes[copied..<match.lowerBound]
+            result += content.utf8
+            copied = match.upperBound
+        }
+        var position = 0
+        var isChanged = false
+        switch replaced {
+        case .bytes(let literal):
+            guard let first = literal.first else { return nil }
+            while position + literal.count <= bytes.count {
+                if bytes[position] == first, bytes[position..<(position + literal.count)].elementsEqual(literal) {
+                    replace(position..<(position + literal.count))
+                    position = copied
+                    isChanged = true
                 } else {
-                    normalized.append(bytes[position])
                     position += 1
                 }
             }
-            normalized.withUnsafeBufferPointer(body)
+        case .matches(let program):
+            var matcher = PatternMatcher(program)
+            while position <= bytes.count,
+                let match = matcher.firstMatch(in: bytes, piece: 0..<bytes.count, from: position)
+            {
+                replace(match)
+                isChanged = true
+                position = match.upperBound
+                // Behind an empty match the next one is looked for a character further on.
+                if match.isEmpty {
+                    position +=
+                        position < bytes.count
+                        ? decodeScalar(bytes, at: position, end: bytes.count).length : 1
+                }
+            }
+        }
+        guard isChanged else { return nil }
+        result += bytes[copied...]
+        return result
+    }
+}
+
+extension Normalizer.Step {
+    /// What the step makes of a text; nil where it changes nothing.
+    fileprivate func applied(_ bytes: UnsafeBufferPointer<UInt8>) -> [UInt8]? {
+        switch self {
+        case .unicode(let form):
+            // All characters below U+0300, whose UTF-8 starts with less than 0xCC, are composed and stay so.
+            let firstChanged: UInt8 = form == .nfc ? 0xCC : 0x80
+            guard bytes.contains(where: { $0 >= firstChanged }) else { return nil }
+            return mapText(bytes, form.normalized)
+        case .lowercase:
+            return mapText(bytes) { text in
+                text.unicodeScalars.map(\.properties.lowercaseMapping).joined()
+            }
+        case .stripAccents:
+            return mapText(bytes) { text in
+                var kept = String.UnicodeScalarView()
+                for scalar in text.unicodeScalars where !Self.marks.contains(scalar.value) { kept.append(scalar) }
+                return String(kept)
+            }
+        case .strip(let left, let right):
+            return stripped(bytes, left: left, right: right)
+        case .prepend(let prefix):
+            return bytes.isEmpty ? nil : Array(prefix.utf8) + bytes
+        case .replace(let replacement):
+            return replacement.applied(to: bytes)
+        }
+    }
+
+    private static let marks = CodePointSet { $0.isIn("M") }
+
+    private func stripped(_ bytes: UnsafeBufferPointer<UInt8>, left: Bool, right: Bool) -> [UInt8] {
+        func isSpace(_ position: Int, _ end: Int) -> Bool {
+            let codePoint = decodeScalar(bytes, at: position, end: end).codePoint
+            return CharacterClasses.shared.characterClass(of: codePoint) == CharacterClass.space
+        }
+        var start = 0
+        var end = bytes.count
+        while left, start < end, isSpace(start, end) {
+            start += decodeScalar(bytes, at: start, end: end).length
+        }
+        while right, let last = characterStart(bytes, before: end, from: start), isSpace(last, end) { end = last }
+        return Array(bytes[start..<end])
+    }
+
+    /// Maps the stretches of valid UTF-8.
+    private func mapText(_ bytes: UnsafeBufferPointer<UInt8>, _ map: (String) -> String) -> [UInt8] {
+        var result: [UInt8] = []
+        result.reserveCapacity(bytes.count)
+        var position = 0
+        while position < bytes.count {
+            let start = position
+            while position < bytes.count {
+                let scalar = decodeScalar(bytes, at: position, end: bytes.count)
+                if scalar.codePoint == DecodedScalar.invalid { break }
+                position += scalar.length
+            }
+            if position > start {
+                result += map(String(decoding: bytes[start..<position], as: UTF8.self)).utf8
+            } else {
+                result.append(bytes[position])
+                position += 1
+            }
+        }
+        return result
+    }
+}
+
+extension Normalizer.Form {
+    fileprivate func normalized(_ text: String) -> String {
+        switch self {
+        case .nfc: text.precomposedStringWithCanonicalMapping
+        case .nfd: text.decomposedStringWithCanonicalMapping
+        case .nfkc: text.precomposedStringWithCompatibilityMapping
+        case .nfkd: text.decomposedStringWithCompatibilityMapping
         }
     }
 }

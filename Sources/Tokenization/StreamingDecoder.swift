@@ -1,11 +1,13 @@
 // Decoding token by token, for text that is shown while it is generated.
 
-/// Turns ids into text as they come, and holds back a character until all its bytes are there.
+/// Turns ids into text as they come, and holds back what later tokens could still change: a character whose bytes are not
+/// all there, and for models that spell unknown characters in byte tokens the whole run of these.
 ///
 /// The pieces, joined, equal ``Tokenizer/decode(_:skipSpecialTokens:)`` of all ids.
 public struct StreamingDecoder: Sendable {
     private let tokenizer: Tokenizer
     private let skipSpecialTokens: Bool
+    private var decoding: TokenDecoding
     /// The start of a character that is not complete; at most three bytes.
     private var pending: [UInt8] = []
 
@@ -13,12 +15,14 @@ public struct StreamingDecoder: Sendable {
     public init(_ tokenizer: Tokenizer, skipSpecialTokens: Bool) {
         self.tokenizer = tokenizer
         self.skipSpecialTokens = skipSpecialTokens
+        decoding = TokenDecoding(tokenizer.decoder)
     }
 
     /// The text that is certain after one more token; often empty for scripts that take several tokens a character.
     public mutating func append(_ id: Int32) -> String {
         if skipSpecialTokens, tokenizer.isSpecial(id) { return "" }
-        pending += tokenizer.vocabulary.bytes(of: id)
+        guard tokenizer.vocabulary.spelling(of: id) != .absent else { return "" }
+        decoding.append(tokenizer.vocabulary.bytes(of: id), to: &pending)
         let complete = pending.count - incompleteSuffixLength
         guard complete > 0 else { return "" }
         defer { pending.removeFirst(complete) }
@@ -27,6 +31,7 @@ public struct StreamingDecoder: Sendable {
 
     /// What is left at the end: U+FFFD for a character that never became complete, otherwise nothing.
     public mutating func finish() -> String {
+        decoding.finish(to: &pending)
         defer { pending = [] }
         return String(decoding: pending, as: UTF8.self)
     }

@@ -1,4 +1,4 @@
-// Finds the added tokens in a text: at each place the longest, going from left to right.
+// Finds tokens in a text: the longest at each place, going from left to right, or all that start at one place.
 
 /// A trie over bytes. Places where no token can start are skipped by a table of first bytes.
 struct TokenTrie: Sendable {
@@ -54,6 +54,23 @@ struct TokenTrie: Sendable {
                 position += 1
             }
             return nil
+        }
+    }
+
+    /// Calls `body` with every pattern that stands at `start`, shortest first, and where it ends.
+    @inline(__always)
+    func forEachPrefix(
+        of bytes: UnsafeBufferPointer<UInt8>, at start: Int, _ body: (_ pattern: Int, _ end: Int) -> Void
+    ) {
+        var node: UInt32 = 0
+        var position = start
+        while position < bytes.count {
+            let child = edges[node, UInt32(bytes[position])]
+            guard child != PairTable.missing else { return }
+            node = UInt32(child)
+            position += 1
+            let pattern = patternOfNode[Int(node)]
+            if pattern >= 0 { body(Int(pattern), position) }
         }
     }
 

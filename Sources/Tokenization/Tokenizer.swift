@@ -3,13 +3,13 @@
 import FileSupport
 import Synchronization
 
-/// A byte-level BPE tokenizer: turns text into the token ids of a model, and ids into text.
+/// Turns text into the token ids of a model, and ids into text: byte-level BPE, BPE in SentencePiece's manner, Unigram.
 ///
 /// It gives the ids that the Hugging Face `tokenizers` library gives for the same files. It is immutable and may be used
 /// from any number of threads at once.
 ///
-/// Vocabularies are written in GPT-2's byte alphabet, where for instance "Ġ" stands for a space; ``token(of:)`` and
-/// ``id(ofToken:)`` speak that spelling, ``bytes(of:)`` and ``id(ofBytes:)`` the bytes themselves.
+/// Vocabularies write spaces in their own ways, as "Ġ" in GPT-2's byte alphabet or as "▁"; ``token(of:)`` and
+/// ``id(ofToken:)`` speak that spelling, ``bytes(of:)`` the bytes of the text that a token stands for.
 public final class Tokenizer: Sendable {
     /// The tokens with a part to play: beginning, end, padding, end of turn.
     public let specialTokens: SpecialTokens
@@ -21,12 +21,10 @@ public final class Tokenizer: Sendable {
     public let suffix: [Int32]
 
     let vocabulary: Vocabulary
-    private let encoder: BytePairEncoder
-    private let preTokenizer: PreTokenizer
-    private let normalizer: TokenizerDefinition.Normalizer
-    private let ignoresMerges: Bool
-    /// Ids that only added tokens have: no word of text is one of them.
-    private let addedOnly: Set<Int32>
+    let decoder: TokenDecoder
+    private let wordEncoder: WordEncoder
+    private let stages: [PreTokenizer.Stage]
+    private let normalizer: Normalizer
     private let specialIDs: Set<Int32>
     private let originalTextTokens: AddedTokenSet
     private let normalizedTextTokens: AddedTokenSet
@@ -36,12 +34,12 @@ public final class Tokenizer: Sendable {
     /// Builds the tables of a tokenizer.
     init(_ definition: TokenizerDefinition) throws(InputError) {
         let added = try AddedTokenTables(definition)
-        vocabulary = try Vocabulary(added.allTokens, location: definition.location)
-        encoder = try BytePairEncoder(definition, vocabulary: vocabulary)
-        preTokenizer = definition.preTokenizer
+        vocabulary = try Vocabulary(
+            added.allTokens, usesByteAlphabet: definition.usesByteAlphabet, location: definition.location)
+        wordEncoder = try WordEncoder(definition, vocabulary: vocabulary, addedOnly: added.addedOnly)
+        stages = try definition.preTokenizer.stages(location: definition.location)
         normalizer = definition.normalizer
-        ignoresMerges = definition.ignoresMerges
-        addedOnly = added.addedOnly
+        decoder = definition.decoder
         specialIDs = added.specialIDs
         originalTextTokens = added.originalText
         normalizedTextTokens = added.normalizedText
@@ -75,8 +73,8 @@ public final class Tokenizer: Sendable {
 
     /// The token ids of UTF-8 text, which need not be valid.
     ///
-    /// A byte that is not part of valid UTF-8 is kept as it is, and divides words as U+FFFD would in its place; so
-    /// ``bytes(of:)`` of the result, joined, are the bytes given.
+    /// A byte that is not part of valid UTF-8 is kept as it is, and divides words as U+FFFD would in its place; so for a
+    /// byte-level model that does not normalise, ``bytes(of:)`` of the result, joined, are the bytes given.
     public func encode(
         bytes: [UInt8], addSpecialTokens: Bool, recognizeSpecialTokens: Bool = true
     ) -> [Int32] {
@@ -100,19 +98,19 @@ public final class Tokenizer: Sendable {
                 let text = UnsafeBufferPointer(rebasing: bytes[section.range])
                 normalizer.withNormalized(text) { normalized in
                     encodeNormalized(
-                        normalized, recognizeSpecialTokens: recognizeSpecialTokens, workspace: &workspace,
-                        into: &output)
+                        normalized, isStart: section.range.lowerBound == 0,
+                        recognizeSpecialTokens: recognizeSpecialTokens, workspace: &workspace, into: &output)
                 }
             }
         }
-        workspace.scratch.trim()
+        workspace.trim()
         workspaces.withLock { $0.append(workspace) }
         if addSpecialTokens { output += suffix }
         return output
     }
 
     private func encodeNormalized(
-        _ bytes: UnsafeBufferPointer<UInt8>, recognizeSpecialTokens: Bool,
+        _ bytes: UnsafeBufferPointer<UInt8>, isStart: Bool, recognizeSpecialTokens: Bool,
         workspace: inout EncodingWorkspace, into output: inout [Int32]
     ) {
         for section in normalizedTextTokens.sections(
@@ -120,54 +118,62 @@ public final class Tokenizer: Sendable {
         {
             if let token = section.token {
                 output.append(token)
-            } else if preTokenizer.addsPrefixSpace, bytes[section.range.lowerBound] != UInt8(ascii: " ") {
-                let spaced = [UInt8(ascii: " ")] + bytes[section.range]
-                spaced.withUnsafeBufferPointer {
-                    encodeWords($0, in: 0..<spaced.count, workspace: &workspace, into: &output)
-                }
             } else {
-                encodeWords(bytes, in: section.range, workspace: &workspace, into: &output)
+                encodePieces(
+                    bytes, in: section.range, isStart: isStart && section.range.lowerBound == 0, stage: 0,
+                    workspace: &workspace, into: &output)
             }
         }
     }
 
-    private func encodeWords(
-        _ bytes: UnsafeBufferPointer<UInt8>, in range: Range<Int>, workspace: inout EncodingWorkspace,
-        into output: inout [Int32]
+    /// Runs a stage of the pre-tokenizer on a piece, and the later ones on the pieces that it makes.
+    ///
+    /// - Parameter isStart: whether the piece starts the text that is encoded.
+    private func encodePieces(
+        _ bytes: UnsafeBufferPointer<UInt8>, in range: Range<Int>, isStart: Bool, stage index: Int,
+        workspace: inout EncodingWorkspace, into output: inout [Int32]
     ) {
-        let scanner = TextScanner(bytes: bytes, classes: CharacterClasses.shared)
-        var pieces = PieceCursor(scanner: scanner, range: range, steps: preTokenizer.steps)
-        while let piece = pieces.next() {
-            let word = UnsafeBufferPointer(rebasing: bytes[piece])
-            guard word.count <= WordCache.longestWord else {
-                encodeWord(word, workspace: &workspace, into: &output)
-                continue
+        if let changed = stages[index].rewrite?.applied(bytes[range], isStart: isStart) {
+            changed.withUnsafeBufferPointer {
+                encodeSplit(
+                    $0, in: 0..<$0.count, isStart: isStart, stage: index, workspace: &workspace, into: &output)
             }
-            let key = WordCache.Key(word)
-            if workspace.cache.append(key, to: &output) { continue }
-            let start = output.count
-            encodeWord(word, workspace: &workspace, into: &output)
-            workspace.cache.insert(key, tokens: output[start...])
-        }
-    }
-
-    private func encodeWord(
-        _ word: UnsafeBufferPointer<UInt8>, workspace: inout EncodingWorkspace, into output: inout [Int32]
-    ) {
-        if ignoresMerges, let id = vocabulary.id(of: word), !addedOnly.contains(id) {
-            output.append(id)
         } else {
-            encoder.encode(word, scratch: &workspace.scratch, into: &output)
+            encodeSplit(
+                bytes, in: range, isStart: isStart, stage: index, workspace: &workspace, into: &output)
         }
+    }
+
+    private func encodeSplit(
+        _ bytes: UnsafeBufferPointer<UInt8>, in range: Range<Int>, isStart: Bool, stage index: Int,
+        workspace: inout EncodingWorkspace, into output: inout [Int32]
+    ) {
+        var pieces = PieceCursor(
+            scanner: TextScanner(bytes: bytes, classes: CharacterClasses.shared), range: range,
+            steps: stages[index].steps, matchers: workspace.takeMatchers(index, for: stages[index].steps))
+        while let piece = pieces.next() {
+            if index + 1 < stages.count {
+                encodePieces(
+                    bytes, in: piece, isStart: isStart && piece.lowerBound == range.lowerBound,
+                    stage: index + 1, workspace: &workspace, into: &output)
+            } else {
+                wordEncoder.encode(bytes, in: piece, workspace: &workspace, into: &output)
+            }
+        }
+        workspace.putBack(pieces.takeMatchers(), index)
     }
 
     // MARK: Decoding
 
     /// The text of a sequence of ids. Bytes that are not valid UTF-8 become U+FFFD; unknown ids have no text.
     public func decode(_ ids: [Int32], skipSpecialTokens: Bool) -> String {
-        var bytes: [UInt8] = []
-        for id in ids where !(skipSpecialTokens && isSpecial(id)) { bytes += vocabulary.bytes(of: id) }
-        return String(decoding: bytes, as: UTF8.self)
+        var text: [UInt8] = []
+        var decoding = TokenDecoding(decoder)
+        for id in ids where !(skipSpecialTokens && isSpecial(id)) && vocabulary.spelling(of: id) != .absent {
+            decoding.append(vocabulary.bytes(of: id), to: &text)
+        }
+        decoding.finish(to: &text)
+        return String(decoding: text, as: UTF8.self)
     }
 
     // MARK: Questions
@@ -181,9 +187,10 @@ public final class Tokenizer: Sendable {
     /// All special tokens, in order of their ids.
     public var specialTokenIDs: [Int32] { specialIDs.sorted() }
 
-    /// What a token decodes to, which need not be valid UTF-8 on its own; nil for an id without a token.
+    /// What a token decodes to inside a text, which need not be valid UTF-8 on its own; nil for an id without a token.
     public func bytes(of id: Int32) -> [UInt8]? {
-        vocabulary.spelling(of: id) == .absent ? nil : Array(vocabulary.bytes(of: id))
+        vocabulary.spelling(of: id) == .absent
+            ? nil : decoder.bytes(ofInnerToken: vocabulary.bytes(of: id))
     }
 
     /// A token as the vocabulary writes it, for instance "Ġthe" or "<|im_end|>"; nil for an id without a token.
@@ -198,14 +205,9 @@ public final class Tokenizer: Sendable {
     /// The id of a token as the vocabulary writes it, for instance "Ġthe" or "<|im_end|>".
     public func id(ofToken token: String) -> Int32? { vocabulary.id(ofToken: token) }
 
-    /// The id of the token that stands for exactly these bytes.
+    /// The id of the token whose bytes in the vocabulary are these: of a byte-level model the bytes that it stands for,
+    /// of others its spelling in UTF-8.
     public func id(ofBytes bytes: [UInt8]) -> Int32? {
         bytes.withUnsafeBufferPointer { vocabulary.id(of: $0) }
     }
-}
-
-/// Everything that one `encode` writes to besides its result.
-struct EncodingWorkspace: Sendable {
-    var scratch = MergeScratch()
-    var cache = WordCache()
 }

@@ -1,9 +1,9 @@
 // What every tokenizer file comes down to, before the fast tables are built from it.
 
-/// A byte-level BPE tokenizer as plain data; readers of the file formats produce it, `Tokenizer` consumes it.
+/// A tokenizer as plain data; readers of the file formats produce it, `Tokenizer` consumes it.
 struct TokenizerDefinition: Sendable {
     struct Token: Sendable {
-        /// As the file writes it: in the byte alphabet for byte-level tokens, as it is for added ones.
+        /// As the file writes it: in the byte alphabet for tokens of byte-level models, as it is for added ones.
         var content: String
         var id: Int
     }
@@ -16,6 +16,8 @@ struct TokenizerDefinition: Sendable {
     struct AddedToken: Sendable {
         var content: String
         var id: Int
+        /// What is looked for; nil where that is the content. Normalised tokens look for their normalised content.
+        var pattern: String?
         /// Special tokens are left out by `decode` where that is asked for.
         var isSpecial = false
         /// Takes the white space to its left into the match.
@@ -27,21 +29,33 @@ struct TokenizerDefinition: Sendable {
         var isNormalized = false
     }
 
-    enum Normalizer: Sendable { case none, nfc }
+    enum Model: Sendable {
+        /// Byte-pair merges. `usesByteAlphabet`: over bytes, in GPT-2's alphabet; otherwise over characters.
+        case bytePairs(usesByteAlphabet: Bool)
+        /// The likeliest segmentation; one score a token, by id.
+        case unigram(scores: [Double])
+    }
 
     /// Where the definition came from, for errors.
     var location: String
+    var model = Model.bytePairs(usesByteAlphabet: true)
     var tokens: [Token] = []
     /// In order of priority.
     var merges: [Merge] = []
+    /// The priority of each token, by id, where the file has that instead of merges: the pairs that make up a token
+    /// are merged in that order, the highest first.
+    var mergePriorities: [Double]?
     var addedTokens: [AddedToken] = []
     var normalizer = Normalizer.none
     var preTokenizer = PreTokenizer.gpt2
+    var decoder = TokenDecoder.byteLevel
     /// A word that is a token is that token, whatever the merges would give.
     var ignoresMerges = false
-    /// Stands for bytes that are not in the vocabulary; without it they vanish.
+    /// What is not in the vocabulary is spelled in the tokens `<0x00>` to `<0xFF>`, where all that it takes are there.
+    var fallsBackToBytes = false
+    /// Stands for what is not in the vocabulary; without it that vanishes.
     var unknownToken: String?
-    /// Whether a run of unknown bytes is one unknown token.
+    /// Whether a run of what is unknown is one unknown token.
     var fusesUnknown = false
     /// What `addSpecialTokens` puts before and after a text.
     var prefix: [Int32] = []
@@ -49,6 +63,13 @@ struct TokenizerDefinition: Sendable {
     var special = SpecialTokens()
     /// Chat templates by name; the usual one is "default".
     var chatTemplates: [String: String] = [:]
+}
+
+extension TokenizerDefinition {
+    /// Whether the vocabulary is written in GPT-2's byte alphabet.
+    var usesByteAlphabet: Bool {
+        if case .bytePairs(usesByteAlphabet: true) = model { true } else { false }
+    }
 }
 
 /// Ids of the tokens that have a part to play; nil where the model has none.

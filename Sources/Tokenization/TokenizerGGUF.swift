@@ -3,11 +3,13 @@
 package import Checkpoints
 public import FileSupport
 
-/// The `tokenizer.*` values of a GGUF file, as far as a byte-level tokenizer needs them.
+/// The `tokenizer.*` values of a GGUF file, as far as a tokenizer needs them.
 package struct GGUFTokenizerMetadata: Sendable {
     /// The file, for errors.
     package var location: String
-    /// `tokenizer.ggml.model`: "gpt2" for byte-level BPE.
+    /// `general.architecture`
+    package var architecture: String?
+    /// `tokenizer.ggml.model`: "gpt2" for byte-level BPE, "llama" for BPE in SentencePiece's manner.
     package var model: String?
     /// `tokenizer.ggml.pre`
     package var preTokenizer: String?
@@ -15,6 +17,8 @@ package struct GGUFTokenizerMetadata: Sendable {
     package var tokens: [String] = []
     /// `tokenizer.ggml.token_type`
     package var tokenTypes: [Int] = []
+    /// `tokenizer.ggml.scores`
+    package var scores: [Double] = []
     /// `tokenizer.ggml.merges`
     package var merges: [String] = []
     /// `tokenizer.ggml.{bos,eos,eot,eom,unknown,padding}_token_id`, by the word before `_token_id`.
@@ -36,6 +40,9 @@ extension GGUFTokenizerMetadata {
     package init(_ metadata: GGUFMetadata) throws(InputError) {
         self.init(location: metadata.path)
         let prefix = "tokenizer.ggml."
+        if metadata["general.architecture"] != nil {
+            architecture = try metadata.string("general.architecture")
+        }
         if metadata["\(prefix)model"] != nil { model = try metadata.string("\(prefix)model") }
         if metadata["\(prefix)pre"] != nil { preTokenizer = try metadata.string("\(prefix)pre") }
         if metadata["\(prefix)tokens"] != nil {
@@ -46,6 +53,7 @@ extension GGUFTokenizerMetadata {
         if metadata["\(prefix)token_type"] != nil {
             tokenTypes = try metadata.array("\(prefix)token_type").integers()
         }
+        if metadata["\(prefix)scores"] != nil { scores = try metadata.array("\(prefix)scores").doubles() }
         if metadata["\(prefix)merges"] != nil { merges = try metadata.array("\(prefix)merges").strings() }
         for name in ["bos", "eos", "eot", "eom", "unknown", "padding"] {
             let key = "\(prefix)\(name)_token_id"
@@ -90,18 +98,19 @@ extension Tokenizer {
 }
 
 extension GGUFTokenizerMetadata {
-    /// What `token_type` says; types other than these two are ordinary tokens.
+    /// What `token_type` says; other types are ordinary tokens.
     private enum TokenType {
+        static let unknown = 2
         static let control = 3
         static let userDefined = 4
     }
 
     func definition() throws(InputError) -> TokenizerDefinition {
         guard let model else { throw InputError(location, "has no tokenizer (no tokenizer.ggml.model)") }
-        guard model == "gpt2" else {
+        guard model == "gpt2" || model == "llama" else {
             throw InputError(
                 "\(location), tokenizer.ggml.model", "the tokenizer model \"\(model)\" is not supported",
-                advice: "Byte-level BPE (\"gpt2\") is")
+                advice: "Byte-level BPE (\"gpt2\") and SentencePiece's BPE (\"llama\") are")
         }
         try Self.check(tokenCount: tokens.count, location: location)
         guard tokenTypes.isEmpty || tokenTypes.count == tokens.count else {
@@ -109,27 +118,9 @@ extension GGUFTokenizerMetadata {
                 "\(location), tokenizer.ggml.token_type", expected: "one for each of \(tokens.count) tokens",
                 found: "\(tokenTypes.count)")
         }
-        let name = preTokenizer ?? "default"
-        guard let preTokenizer = PreTokenizer.named(name) else {
-            throw InputError(
-                "\(location), tokenizer.ggml.pre", "the pre-tokenizer \"\(name)\" is not supported",
-                advice: "gpt-2, smollm, llama-bpe and qwen2 are, and those that split as they do")
-        }
         var definition = TokenizerDefinition(location: location)
-        definition.preTokenizer = preTokenizer
-        definition.preTokenizer.addsPrefixSpace = addsSpacePrefix ?? false
-        // The converters drop these parts of `tokenizer.json`; they are known to belong to Llama 3 and to Qwen 2. The
-        // Qwen distillations of DeepSeek, which split as Qwen 2 does, do not normalise.
-        definition.ignoresMerges = preTokenizer == .llama3
-        definition.normalizer = name == "qwen2" ? .nfc : .none
         definition.tokens = tokens.enumerated().map { TokenizerDefinition.Token(content: $1, id: $0) }
-        for (id, type) in tokenTypes.enumerated()
-        where type == TokenType.control || type == TokenType.userDefined {
-            definition.addedTokens.append(
-                TokenizerDefinition.AddedToken(
-                    content: tokens[id], id: id, isSpecial: type == TokenType.control))
-        }
-        definition.merges.reserveCapacity(merges.count)
+        definition.chatTemplates = chatTemplates
         for (index, line) in merges.enumerated() {
             guard let merge = TokenizerDefinition.Merge(line: line) else {
                 throw InputError(
@@ -139,9 +130,85 @@ extension GGUFTokenizerMetadata {
             }
             definition.merges.append(merge)
         }
+        let addsBeginning =
+            model == "gpt2"
+            ? try readByteLevel(into: &definition) : try readSentencePiece(into: &definition)
         try readSpecialTokens(into: &definition)
-        definition.chatTemplates = chatTemplates
+        if addsBeginningOfText ?? addsBeginning {
+            definition.prefix = [definition.special.beginningOfText].compactMap { $0 }
+        }
+        if addsEndOfText ?? false {
+            definition.suffix = [definition.special.endOfText].compactMap { $0 }
+        }
         return definition
+    }
+
+    /// Returns whether texts begin with a token by default.
+    private func readByteLevel(into definition: inout TokenizerDefinition) throws(InputError) -> Bool {
+        let name = preTokenizer ?? "default"
+        guard let parts = try GGUFPreTokenizer(named: name, location: "\(location), tokenizer.ggml.pre") else {
+            throw InputError(
+                "\(location), tokenizer.ggml.pre", "the pre-tokenizer \"\(name)\" is not supported",
+                advice: "Take the tokenizer.json of the model that this file was made from")
+        }
+        definition.preTokenizer.steps = (addsSpacePrefix ?? false ? [.prefixSpace] : []) + parts.steps
+        definition.ignoresMerges = parts.ignoresMerges
+        definition.normalizer = parts.normalizer
+        addTokens([TokenType.control], to: &definition)
+        return parts.addsBeginningOfText
+    }
+
+    /// SentencePiece's BPE: spaces become "▁", merges go by the scores of what they make, unknown characters are spelled
+    /// in byte tokens.
+    private func readSentencePiece(into definition: inout TokenizerDefinition) throws(InputError) -> Bool {
+        let space = "\u{2581}"
+        if isGemma {
+            // These files write their runs of spaces as they are, and as user-defined, unlike the model's own.
+            for (id, token) in tokens.enumerated()
+            where !token.isEmpty && token.utf8.allSatisfy({ $0 == UInt8(ascii: " ") }) {
+                definition.tokens[id].content = String(repeating: space, count: token.utf8.count)
+            }
+        }
+        definition.model = .bytePairs(usesByteAlphabet: false)
+        if merges.isEmpty {
+            guard isGemma || scores.count == tokens.count else {
+                throw InputError(
+                    "\(location), tokenizer.ggml.scores", expected: "one for each of \(tokens.count) tokens",
+                    found: "\(scores.count)")
+            }
+            // Gemma's scores do not follow the order of its merges; that of its tokens does.
+            definition.mergePriorities = isGemma ? tokens.indices.map { -Double($0) } : scores
+        }
+        definition.fallsBackToBytes = true
+        definition.fusesUnknown = true
+        if let id = tokenIDs["unknown"], definition.tokens.indices.contains(id) {
+            definition.unknownToken = definition.tokens[id].content
+        }
+        let addsSpace = addsSpacePrefix ?? true
+        definition.preTokenizer = .none
+        definition.normalizer.steps =
+            (addsSpace ? [.prepend(space)] : [])
+            + [.replace(try Replacement(.literal(" "), with: space, location: location))]
+        definition.decoder.steps =
+            [
+                .replace(try Replacement(.literal(space), with: " ", location: location)), .byteFallback, .fuse,
+            ] + (addsSpace ? [.strip(content: " ", start: 1, stop: 0)] : [])
+        addTokens([TokenType.control, TokenType.unknown], to: &definition)
+        return true
+    }
+
+    private var isGemma: Bool { architecture?.hasPrefix("gemma") ?? false }
+
+    /// Adds the tokens that are found in text before it is split: special ones, of these types, and user-defined ones.
+    private func addTokens(_ specialTypes: [Int], to definition: inout TokenizerDefinition) {
+        for (id, type) in tokenTypes.enumerated()
+        where specialTypes.contains(type) || type == TokenType.userDefined {
+            // A token with another spelling here than in the file is one of the model's own.
+            guard definition.tokens[id].content.utf8.elementsEqual(tokens[id].utf8) else { continue }
+            definition.addedTokens.append(
+                TokenizerDefinition.AddedToken(
+                    content: tokens[id], id: id, isSpecial: type != TokenType.userDefined))
+        }
     }
 
     private func readSpecialTokens(into definition: inout TokenizerDefinition) throws(InputError) {
@@ -160,11 +227,5 @@ extension GGUFTokenizerMetadata {
         definition.special.padding = try id("padding")
         definition.special.unknown = try id("unknown")
         definition.addEndOfTurnTokens([try id("eos"), try id("eot"), try id("eom")].compactMap { $0 })
-        if addsBeginningOfText ?? (definition.preTokenizer == .llama3) {
-            definition.prefix = [definition.special.beginningOfText].compactMap { $0 }
-        }
-        if addsEndOfText ?? false {
-            definition.suffix = [definition.special.endOfText].compactMap { $0 }
-        }
     }
 }

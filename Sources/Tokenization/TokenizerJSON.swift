@@ -20,11 +20,11 @@ struct TokenizerJSON {
 
     func definition() throws(InputError) -> TokenizerDefinition {
         var definition = TokenizerDefinition(location: location)
-        try readModel(into: &definition)
+        let usesByteAlphabet = try readPreTokenizer(into: &definition)
+        try readModel(into: &definition, usesByteAlphabet: usesByteAlphabet)
         definition.normalizer = try normalizer()
         definition.addedTokens = try addedTokens(normalizer: definition.normalizer)
-        try readPreTokenizer(into: &definition)
-        try checkDecoder()
+        definition.decoder = try decoder(usesByteAlphabet: usesByteAlphabet)
         try readPostProcessor(into: &definition)
         return definition
     }
@@ -44,7 +44,7 @@ struct TokenizerJSON {
     func unsupported(_ path: String, _ feature: String) -> InputError {
         InputError(
             "\(location), \(path)", "\(feature) is not supported",
-            advice: "Byte-level BPE tokenizers with the GPT-2, SmolLM, Llama 3 and Qwen 2 splits are")
+            advice: "BPE and Unigram tokenizers are, with the parts that published language models use")
     }
 
     /// The member, with null taken for absent.
@@ -70,24 +70,34 @@ struct TokenizerJSON {
         return kind
     }
 
+    typealias Part = (path: String, kind: String, object: JSONObject)
+
+    /// Sequences inside sequences are followed so deep.
+    private static let deepestSequence = 8
+
     /// The parts of a `Sequence`, or the one part that stands alone; none for null.
-    func parts(_ key: String, list: String) throws(InputError) -> [(
-        path: String, kind: String, part: JSONObject
-    )] {
-        guard let value = member(key, of: root) else { return [] }
-        guard let object = value.objectValue else { throw fail(key, expected: "an object", found: value) }
-        let kind = try kind(of: object, at: key)
-        guard kind == "Sequence" else { return [(key, kind, object)] }
-        guard let values = object[list]?.arrayValue else {
-            throw fail("\(key).\(list)", expected: "a list", found: object[list])
-        }
-        var parts: [(path: String, kind: String, part: JSONObject)] = []
-        for (index, value) in values.enumerated() {
-            let path = "\(key).\(list)[\(index)]"
-            guard let part = value.objectValue else { throw fail(path, expected: "an object", found: value) }
-            parts.append((path, try self.kind(of: part, at: path), part))
+    func parts(_ key: String, list: String) throws(InputError) -> [Part] {
+        var parts: [Part] = []
+        if let value = member(key, of: root) {
+            try appendParts(of: value, at: key, list: list, depth: 0, to: &parts)
         }
         return parts
+    }
+
+    private func appendParts(
+        of value: JSONValue, at path: String, list: String, depth: Int, to parts: inout [Part]
+    ) throws(InputError) {
+        guard let object = value.objectValue else { throw fail(path, expected: "an object", found: value) }
+        let kind = try kind(of: object, at: path)
+        guard kind == "Sequence" else { return parts.append((path, kind, object)) }
+        guard depth < Self.deepestSequence else { throw unsupported(path, "so deep a sequence") }
+        guard let values = object[list]?.arrayValue else {
+            throw fail("\(path).\(list)", expected: "a list", found: object[list])
+        }
+        for (index, value) in values.enumerated() {
+            try appendParts(
+                of: value, at: "\(path).\(list)[\(index)]", list: list, depth: depth + 1, to: &parts)
+        }
     }
 
     func tokenID(_ value: JSONValue?, at path: String) throws(InputError) -> Int {
@@ -102,13 +112,27 @@ struct TokenizerJSON {
 // MARK: - The model and the added tokens
 
 extension TokenizerJSON {
-    private func readModel(into definition: inout TokenizerDefinition) throws(InputError) {
+    private func readModel(into definition: inout TokenizerDefinition, usesByteAlphabet: Bool)
+        throws(InputError)
+    {
         guard let model = root["model"]?.objectValue else {
             throw fail("model", expected: "an object", found: root["model"])
         }
-        if let kind = member("type", of: model), kind.stringValue != "BPE" {
-            throw unsupported("model.type", "the model \(kind.stringValue ?? kind.kindName)")
+        definition.fallsBackToBytes = try flag("byte_fallback", of: model, at: "model", default: false)
+        switch member("type", of: model)?.stringValue ?? (model["scores"] == nil ? "BPE" : "") {
+        case "BPE":
+            definition.model = .bytePairs(usesByteAlphabet: usesByteAlphabet)
+            try readBytePairs(model, into: &definition)
+        case "Unigram" where !usesByteAlphabet:
+            try readUnigram(model, into: &definition)
+        case let kind:
+            throw unsupported("model.type", "the model \(kind)\(usesByteAlphabet ? " with ByteLevel" : "")")
         }
+    }
+
+    private func readBytePairs(_ model: JSONObject, into definition: inout TokenizerDefinition)
+        throws(InputError)
+    {
         for key in ["continuing_subword_prefix", "end_of_word_suffix"] {
             if let value = member(key, of: model), value.stringValue != "" {
                 throw unsupported("model.\(key)", "\(key)")
@@ -116,9 +140,6 @@ extension TokenizerJSON {
         }
         if let dropout = member("dropout", of: model), dropout.doubleValue != 0 {
             throw unsupported("model.dropout", "dropout of merges")
-        }
-        if try flag("byte_fallback", of: model, at: "model", default: false) {
-            throw unsupported("model.byte_fallback", "byte_fallback")
         }
         definition.ignoresMerges = try flag("ignore_merges", of: model, at: "model", default: false)
         definition.fusesUnknown = try flag("fuse_unk", of: model, at: "model", default: false)
@@ -145,6 +166,35 @@ extension TokenizerJSON {
         }
     }
 
+    private func readUnigram(_ model: JSONObject, into definition: inout TokenizerDefinition)
+        throws(InputError)
+    {
+        guard let vocabulary = model["vocab"]?.arrayValue else {
+            throw fail("model.vocab", expected: "a list", found: model["vocab"])
+        }
+        guard vocabulary.count <= Vocabulary.maximumSize else {
+            throw InputError(
+                "\(location), model.vocab", expected: "at most \(Vocabulary.maximumSize) tokens",
+                found: "\(vocabulary.count)")
+        }
+        var scores: [Double] = []
+        for (id, value) in vocabulary.enumerated() {
+            guard let pair = value.arrayValue, pair.count == 2, let content = pair[0].stringValue,
+                let score = pair[1].doubleValue
+            else { throw fail("model.vocab[\(id)]", expected: "a token and its score", found: value) }
+            definition.tokens.append(TokenizerDefinition.Token(content: content, id: id))
+            scores.append(score)
+        }
+        definition.model = .unigram(scores: scores)
+        if let unknown = member("unk_id", of: model) {
+            let id = try tokenID(unknown, at: "model.unk_id")
+            guard definition.tokens.indices.contains(id) else {
+                throw fail("model.unk_id", expected: "the id of a token", found: unknown)
+            }
+            definition.unknownToken = definition.tokens[id].content
+        }
+    }
+
     /// A merge as "a b" or ["a", "b"]; nil for the version line that older files carry along.
     private func merge(_ value: JSONValue, at path: String) throws(InputError) -> TokenizerDefinition.Merge? {
         if let line = value.stringValue {
@@ -159,7 +209,7 @@ extension TokenizerJSON {
     }
 
     /// Those that are looked for in normalised text are themselves normalised.
-    private func addedTokens(normalizer: TokenizerDefinition.Normalizer) throws(InputError)
+    private func addedTokens(normalizer: Normalizer) throws(InputError)
         -> [TokenizerDefinition.AddedToken]
     {
         guard let value = member("added_tokens", of: root) else { return [] }
@@ -179,8 +229,8 @@ extension TokenizerJSON {
             let isNormalized = try flag("normalized", of: object, at: path, default: !isSpecial)
             tokens.append(
                 TokenizerDefinition.AddedToken(
-                    content: isNormalized ? normalizer.normalized(content) : content,
-                    id: try tokenID(object["id"], at: "\(path).id"),
+                    content: content, id: try tokenID(object["id"], at: "\(path).id"),
+                    pattern: isNormalized ? normalizer.normalized(content) : nil,
                     isSpecial: isSpecial,
                     stripsLeft: try flag("lstrip", of: object, at: path, default: false),
                     stripsRight: try flag("rstrip", of: object, at: path, default: false),

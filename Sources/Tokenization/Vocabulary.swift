@@ -12,24 +12,26 @@ struct Vocabulary: Sendable {
         case absent
         /// In the byte alphabet: `bytes(of:)` are the bytes that the characters stand for.
         case byteLevel
-        /// Some character is outside the byte alphabet: `bytes(of:)` are the token's own UTF-8.
+        /// As it is, for a vocabulary of text or a character outside the byte alphabet: `bytes(of:)` are its UTF-8.
         case literal
     }
 
     private var bytes: [UInt8] = []
     private var ends: [Int] = []
     private var spellings: [Spelling] = []
-    /// Open-addressing table of ids of byte-level tokens; -1 when a slot is empty.
+    /// Open-addressing table of the ids that `id(of:)` finds; -1 when a slot is empty.
     private var slots: [Int32]
-    /// Tokens that no bytes are encoded to by merges: written outside the byte alphabet.
+    /// Tokens of a byte-level vocabulary that no bytes are encoded to: written outside the byte alphabet.
     private var literalIDs: [[UInt8]: Int32] = [:]
+    private let usesByteAlphabet: Bool
     private let hashSeed = UInt64.random(in: 0...UInt64.max)
 
     /// Ids must stay below this, so that a hostile file cannot claim memory by one large id.
     static let maximumSize = 1 << 22
 
-    /// The tokens must be sorted by id.
-    init(_ tokens: [TokenizerDefinition.Token], location: String) throws(InputError) {
+    /// The tokens must be sorted by id. In a vocabulary that does not use the byte alphabet each stands for its text.
+    init(_ tokens: [TokenizerDefinition.Token], usesByteAlphabet: Bool, location: String) throws(InputError) {
+        self.usesByteAlphabet = usesByteAlphabet
         let highest = tokens.last.map(\.id) ?? -1
         guard tokens.first.map(\.id) ?? 0 >= 0, highest < Self.maximumSize else {
             throw InputError(
@@ -57,13 +59,13 @@ struct Vocabulary: Sendable {
 
     private mutating func append(_ token: TokenizerDefinition.Token, location: String) throws(InputError) {
         let start = bytes.count
-        let isByteLevel = ByteAlphabet.appendBytes(ofToken: token.content, to: &bytes)
+        let isByteLevel = usesByteAlphabet && ByteAlphabet.appendBytes(ofToken: token.content, to: &bytes)
         if !isByteLevel { bytes += token.content.utf8 }
         ends.append(bytes.count)
         spellings.append(isByteLevel ? .byteLevel : .literal)
         let id = Int32(token.id)
         let previous: Int32?
-        if isByteLevel {
+        if isByteLevel || !usesByteAlphabet {
             let slot = bytes.withUnsafeBufferPointer { findSlot(UnsafeBufferPointer(rebasing: $0[start...])) }
             previous = slots[slot] >= 0 ? slots[slot] : nil
             slots[slot] = id
@@ -82,13 +84,13 @@ struct Vocabulary: Sendable {
         id >= 0 && Int(id) < spellings.count ? spellings[Int(id)] : .absent
     }
 
-    /// What a token decodes to; empty for an id without a token.
+    /// The bytes of a token, see `Spelling`; empty for an id without a token.
     func bytes(of id: Int32) -> ArraySlice<UInt8> {
         guard id >= 0, Int(id) < ends.count else { return [] }
         return bytes[(id == 0 ? 0 : ends[Int(id) - 1])..<ends[Int(id)]]
     }
 
-    /// The id of the byte-level token that stands for exactly these bytes.
+    /// The id of the token that stands for exactly these bytes.
     func id(of key: UnsafeBufferPointer<UInt8>) -> Int32? {
         let id = slots[findSlot(key)]
         return id >= 0 ? id : nil
@@ -96,8 +98,10 @@ struct Vocabulary: Sendable {
 
     /// The id of a token as the file writes it.
     func id(ofToken token: String) -> Int32? {
-        var key: [UInt8] = []
-        guard ByteAlphabet.appendBytes(ofToken: token, to: &key) else { return literalIDs[Array(token.utf8)] }
+        var key = usesByteAlphabet ? [] : Array(token.utf8)
+        guard !usesByteAlphabet || ByteAlphabet.appendBytes(ofToken: token, to: &key) else {
+            return literalIDs[Array(token.utf8)]
+        }
         return key.withUnsafeBufferPointer { id(of: $0) }
     }
 

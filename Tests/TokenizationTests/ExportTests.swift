@@ -124,7 +124,7 @@ struct ExportTests {
     @Test("What no reader could use, or the format cannot say, is an error and writes nothing")
     func refusesBeforeWriting() throws {
         let faults: [(word: String, change: (inout TokenizerDefinition) -> Void)] = [
-            ("space before each text", { $0.preTokenizer.addsPrefixSpace = true }),
+            ("space before each text", { $0.preTokenizer.steps.insert(.prefixSpace, at: 0) }),
             ("not in the vocabulary", { $0.tokens.removeLast() }),
             ("two ids", { $0.tokens.append(.init(content: "a", id: 5000)) }),
             ("4000", { $0.special.padding = 4000 }), ("4001", { $0.suffix = [4001] }),

@@ -41,13 +41,14 @@ struct RobustnessTests {
         "What we lack, or what makes no sense, is named with its place",
         arguments: [
             (#""type":"BPE""#, #""type":"Unigram""#, "model.type"),
-            (#""byte_fallback":false"#, #""byte_fallback":true"#, "model.byte_fallback"),
+            (#""type":"BPE""#, #""type":"WordPiece""#, "model.type"),
             (#""end_of_word_suffix":null"#, #""end_of_word_suffix":"</w>""#, "model.end_of_word_suffix"),
             (#""dropout":null"#, #""dropout":0.1"#, "model.dropout"),
             (#""unk_token":null"#, #""unk_token":"<nothing>""#, "<nothing>"),
-            (#""normalizer":null"#, #""normalizer":{"type":"Lowercase"}"#, "Lowercase"),
+            (#""normalizer":null"#, #""normalizer":{"type":"Precompiled"}"#, "Precompiled"),
             (#""use_regex":true}"#, #""use_regex":3}"#, "pre_tokenizer.use_regex"),
             (#""type":"ByteLevel""#, #""type":"Metaspace""#, "pre_tokenizer"),
+            (#""type":"ByteLevel""#, #""type":"UnicodeScripts""#, "UnicodeScripts"),
             (#""post_processor":null"#, #""post_processor":{"type":"BertProcessing"}"#, "BertProcessing"),
             (#""!":2"#, #""!":3"#, "3"),
             (#""!":2"#, #""!":-2"#, "model.vocab"),
@@ -98,7 +99,7 @@ struct RobustnessTests {
                 return bytes.withUnsafeBufferPointer { buffer in
                     var cursor = PieceCursor(
                         scanner: TextScanner(bytes: buffer, classes: .shared), range: 0..<bytes.count,
-                        steps: steps)
+                        steps: steps, matchers: PieceCursor.matchers(for: steps))
                     var pieces: [[UInt8]] = []
                     while let piece = cursor.next() { pieces.append(Array(bytes[piece])) }
                     return pieces.map { piece in
