@@ -154,7 +154,8 @@ extension PreTokenizer {
     /// in that alphabet.
     fileprivate func json(usesByteAlphabet: Bool, location: String) throws(InputError) -> JSONValue {
         guard usesByteAlphabet else {
-            return .sequence(try steps.map { step throws(InputError) in try step.json(location) }, list: Self.list)
+            return .sequence(
+                try steps.map { step throws(InputError) in try step.json(location) }, list: Self.list)
         }
         var earlier = steps
         let splitsWords = earlier.last == .gpt2Words
@@ -193,7 +194,8 @@ extension PreTokenizer.Step {
     }
 
     private func split(
-        by source: SplitPattern.Source, _ behavior: SplitPattern.Behavior = .isolated, isInverted: Bool = false
+        by source: SplitPattern.Source, _ behavior: SplitPattern.Behavior = .isolated,
+        isInverted: Bool = false
     ) -> JSONValue {
         .members([
             "type": .string("Split"), "pattern": source.json, "behavior": .string(behavior.rawValue),

@@ -21,7 +21,8 @@ struct GGUFPreTokenizer {
             return steps
         }
         switch name {
-        case "default", "gpt-2", "gpt2", "mpt", "olmo", "jais", "trillion", "granite-docling", "exaone4", "phi-2":
+        case "default", "gpt-2", "gpt2", "mpt", "olmo", "jais", "trillion", "granite-docling", "exaone4",
+            "phi-2":
             steps = PreTokenizer.gpt2.steps
         case "smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "minerva-7b", "mellum2":
             steps = PreTokenizer.smolLM.steps
@@ -51,7 +52,8 @@ struct GGUFPreTokenizer {
                 #"[\r\n]"#, Pattern.deepSeekLetters, Pattern.deepSeekPunctuation, #"\s+$"#,
                 Pattern.deepSeekIdeographs, #"\p{N}+"#)
         case "deepseek-coder":
-            steps = try splits(#"[\r\n]"#, #"\s?\p{L}+"#, #"\s?\p{P}+"#, Pattern.deepSeekIdeographs, #"\p{N}"#)
+            steps = try splits(
+                #"[\r\n]"#, #"\s?\p{L}+"#, #"\s?\p{P}+"#, Pattern.deepSeekIdeographs, #"\p{N}"#)
         case "deepseek-v3", "hunyuan-dense", "joyai-llm":
             steps = try splits(#"\p{N}{1,3}"#, #"[一-龥\u3040-ゟ゠-ヿ]+"#, Pattern.deepSeek3)
         case "falcon":

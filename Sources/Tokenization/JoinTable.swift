@@ -35,7 +35,7 @@ struct JoinTable: Sendable {
 
     @inline(__always)
     private static func place(_ left: UInt32, _ right: UInt32) -> UInt64 {
-        (UInt64(left) << 32 | UInt64(right)) &* 0x9E37_79B9_7F4A_7C15 >> (64 - bitCount)
+        ((UInt64(left) << 32 | UInt64(right)) &* 0x9E37_79B9_7F4A_7C15) >> (64 - bitCount)
     }
 
     /// The end of the first part of a text that is encoded by itself.

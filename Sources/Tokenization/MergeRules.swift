@@ -37,7 +37,9 @@ extension TokenizerDefinition {
     /// falling lengths of the two in characters, then in the order of the ids.
     ///
     /// SentencePiece itself merges the leftmost of equals first, whatever their lengths.
-    private func impliedRules(_ vocabulary: Vocabulary, priorities: [Double]) throws(InputError) -> [MergeRule] {
+    private func impliedRules(_ vocabulary: Vocabulary, priorities: [Double]) throws(InputError)
+        -> [MergeRule]
+    {
         struct Candidate {
             var rule: MergeRule
             var priority: Double

@@ -29,15 +29,31 @@ struct Normalizer: Equatable, Sendable {
         return String(decoding: result, as: UTF8.self)
     }
 
-    /// Calls `body` with the normalised form of `bytes`. Bytes that are not valid UTF-8 stay as they are.
-    func withNormalized(_ bytes: UnsafeBufferPointer<UInt8>, _ body: (UnsafeBufferPointer<UInt8>) -> Void) {
+    /// Calls `body` with the normalised form of `bytes`, and whether it still has their start. Bytes that are not valid
+    /// UTF-8 stay as they are.
+    func withNormalized(
+        _ bytes: UnsafeBufferPointer<UInt8>,
+        _ body: (_ normalized: UnsafeBufferPointer<UInt8>, _ keepsStart: Bool) -> Void
+    ) {
         var result: [UInt8]?
+        var keepsStart = true
         for step in steps {
-            let changed = result?.withUnsafeBufferPointer(step.applied) ?? step.applied(bytes)
-            // A step that changes nothing leaves the result of those before it.
-            if let changed { result = changed }
+            if let current = result {
+                current.withUnsafeBufferPointer { current in
+                    keepsStart = keepsStart && !step.removesStart(of: current)
+                    // A step that changes nothing leaves the result of those before it.
+                    if let changed = step.applied(current) { result = changed }
+                }
+            } else {
+                keepsStart = keepsStart && !step.removesStart(of: bytes)
+                result = step.applied(bytes)
+            }
         }
-        if let result { result.withUnsafeBufferPointer(body) } else { body(bytes) }
+        if let result {
+            result.withUnsafeBufferPointer { body($0, keepsStart) }
+        } else {
+            body(bytes, keepsStart)
+        }
     }
 }
 
@@ -82,7 +98,9 @@ struct Replacement: Equatable, Sendable {
         case .bytes(let literal):
             guard let first = literal.first else { return nil }
             while position + literal.count <= bytes.count {
-                if bytes[position] == first, bytes[position..<(position + literal.count)].elementsEqual(literal) {
+                if bytes[position] == first,
+                    bytes[position..<(position + literal.count)].elementsEqual(literal)
+                {
                     replace(position..<(position + literal.count))
                     position = copied
                     isChanged = true
@@ -120,7 +138,7 @@ extension Normalizer.Step {
             // All characters below U+0300, whose UTF-8 starts with less than 0xCC, are composed and stay so.
             let firstChanged: UInt8 = form == .nfc ? 0xCC : 0x80
             guard bytes.contains(where: { $0 >= firstChanged }) else { return nil }
-            return mapText(bytes, form.normalized)
+            return mapText(bytes, unchanged: NormalizationData.unknown, form.normalized)
         case .lowercase:
             return mapText(bytes) { text in
                 text.unicodeScalars.map(\.properties.lowercaseMapping).joined()
@@ -128,7 +146,9 @@ extension Normalizer.Step {
         case .stripAccents:
             return mapText(bytes) { text in
                 var kept = String.UnicodeScalarView()
-                for scalar in text.unicodeScalars where !Self.marks.contains(scalar.value) { kept.append(scalar) }
+                for scalar in text.unicodeScalars where !Self.marks.contains(scalar.value) {
+                    kept.append(scalar)
+                }
                 return String(kept)
             }
         case .strip(let left, let right):
@@ -142,6 +162,18 @@ extension Normalizer.Step {
 
     private static let marks = CodePointSet { $0.isIn("M") }
 
+    /// Whether the first character vanishes.
+    fileprivate func removesStart(of bytes: UnsafeBufferPointer<UInt8>) -> Bool {
+        guard !bytes.isEmpty else { return false }
+        let first = decodeScalar(bytes, at: 0, end: bytes.count).codePoint
+        switch self {
+        case .strip(let left, _):
+            return left && CharacterClasses.shared.characterClass(of: first) == CharacterClass.space
+        case .stripAccents: return Self.marks.contains(first)
+        case .unicode, .lowercase, .prepend, .replace: return false
+        }
+    }
+
     private func stripped(_ bytes: UnsafeBufferPointer<UInt8>, left: Bool, right: Bool) -> [UInt8] {
         func isSpace(_ position: Int, _ end: Int) -> Bool {
             let codePoint = decodeScalar(bytes, at: position, end: end).codePoint
@@ -152,29 +184,35 @@ extension Normalizer.Step {
         while left, start < end, isSpace(start, end) {
             start += decodeScalar(bytes, at: start, end: end).length
         }
-        while right, let last = characterStart(bytes, before: end, from: start), isSpace(last, end) { end = last }
+        while right, let last = characterStart(bytes, before: end, from: start), isSpace(last, end) {
+            end = last
+        }
         return Array(bytes[start..<end])
     }
 
-    /// Maps the stretches of valid UTF-8.
-    private func mapText(_ bytes: UnsafeBufferPointer<UInt8>, _ map: (String) -> String) -> [UInt8] {
+    /// Maps the stretches of valid UTF-8 between characters of a set.
+    private func mapText(
+        _ bytes: UnsafeBufferPointer<UInt8>, unchanged: CodePointSet? = nil, _ map: (String) -> String
+    ) -> [UInt8] {
         var result: [UInt8] = []
         result.reserveCapacity(bytes.count)
+        var start = 0
         var position = 0
-        while position < bytes.count {
-            let start = position
-            while position < bytes.count {
-                let scalar = decodeScalar(bytes, at: position, end: bytes.count)
-                if scalar.codePoint == DecodedScalar.invalid { break }
-                position += scalar.length
-            }
-            if position > start {
+        func finishStretch() {
+            if start < position {
                 result += map(String(decoding: bytes[start..<position], as: UTF8.self)).utf8
-            } else {
-                result.append(bytes[position])
-                position += 1
             }
         }
+        while position < bytes.count {
+            let scalar = decodeScalar(bytes, at: position, end: bytes.count)
+            if scalar.codePoint == DecodedScalar.invalid || unchanged?.contains(scalar.codePoint) == true {
+                finishStretch()
+                result += bytes[position..<(position + scalar.length)]
+                start = position + scalar.length
+            }
+            position += scalar.length
+        }
+        finishStretch()
         return result
     }
 }

@@ -15,7 +15,8 @@ struct SeedTokens: Sendable {
     /// Ids that no text becomes.
     private let addedOnly: Set<Int32>
 
-    init(_ definition: TokenizerDefinition, vocabulary: Vocabulary, addedOnly: Set<Int32>) throws(InputError) {
+    init(_ definition: TokenizerDefinition, vocabulary: Vocabulary, addedOnly: Set<Int32>) throws(InputError)
+    {
         self.vocabulary = vocabulary
         self.addedOnly = addedOnly
         isByteLevel = definition.usesByteAlphabet

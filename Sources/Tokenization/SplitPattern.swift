@@ -24,7 +24,9 @@ struct SplitPattern: Equatable, Sendable {
     let isInverted: Bool
     let program: PatternProgram
 
-    init(_ source: Source, _ behavior: Behavior, isInverted: Bool = false, location: String) throws(InputError) {
+    init(_ source: Source, _ behavior: Behavior, isInverted: Bool = false, location: String)
+        throws(InputError)
+    {
         self.source = source
         self.behavior = behavior
         self.isInverted = isInverted
@@ -36,7 +38,8 @@ struct SplitPattern: Equatable, Sendable {
         program = try PatternProgram(pattern, location: location)
         guard program.startSet != nil || behavior == .isolated || behavior == .removed else {
             throw InputError(
-                location, "the behavior \(behavior.rawValue) is not supported for a pattern that matches nothing",
+                location,
+                "the behavior \(behavior.rawValue) is not supported for a pattern that matches nothing",
                 advice: "\(pattern.prefix(200)) can match an empty text")
         }
     }

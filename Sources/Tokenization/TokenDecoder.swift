@@ -26,7 +26,8 @@ struct TokenDecoder: Equatable, Sendable {
 
     /// The byte that `<0xE4>` stands for; nil for other tokens.
     static func byte(ofToken token: some Collection<UInt8>) -> UInt8? {
-        guard token.count == 6, token.starts(with: "<0x".utf8), token.dropFirst(5).first == UInt8(ascii: ">") else {
+        guard token.count == 6, token.starts(with: "<0x".utf8), token.dropFirst(5).first == UInt8(ascii: ">")
+        else {
             return nil
         }
         return UInt8(String(decoding: token.dropFirst(3).prefix(2), as: UTF8.self), radix: 16)
@@ -139,7 +140,8 @@ struct TokenDecoding: Sendable {
             // The start of the text is behind us with the first character of another kind.
             leftToStrip[index] = rest.isEmpty ? count : 0
         } else {
-            for _ in 0..<stop where rest.count >= character.count && rest.suffix(character.count) == character[...] {
+            for _ in 0..<stop
+            where rest.count >= character.count && rest.suffix(character.count) == character[...] {
                 rest = rest.dropLast(character.count)
             }
         }

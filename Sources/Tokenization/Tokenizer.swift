@@ -96,9 +96,9 @@ public final class Tokenizer: Sendable {
                 output.append(token)
             } else {
                 let text = UnsafeBufferPointer(rebasing: bytes[section.range])
-                normalizer.withNormalized(text) { normalized in
+                normalizer.withNormalized(text) { normalized, keepsStart in
                     encodeNormalized(
-                        normalized, isStart: section.range.lowerBound == 0,
+                        normalized, isStart: keepsStart && section.range.lowerBound == 0,
                         recognizeSpecialTokens: recognizeSpecialTokens, workspace: &workspace, into: &output)
                 }
             }
@@ -136,7 +136,8 @@ public final class Tokenizer: Sendable {
         if let changed = stages[index].rewrite?.applied(bytes[range], isStart: isStart) {
             changed.withUnsafeBufferPointer {
                 encodeSplit(
-                    $0, in: 0..<$0.count, isStart: isStart, stage: index, workspace: &workspace, into: &output)
+                    $0, in: 0..<$0.count, isStart: isStart, stage: index, workspace: &workspace, into: &output
+                )
             }
         } else {
             encodeSplit(

@@ -146,7 +146,8 @@ extension GGUFTokenizerMetadata {
     /// Returns whether texts begin with a token by default.
     private func readByteLevel(into definition: inout TokenizerDefinition) throws(InputError) -> Bool {
         let name = preTokenizer ?? "default"
-        guard let parts = try GGUFPreTokenizer(named: name, location: "\(location), tokenizer.ggml.pre") else {
+        guard let parts = try GGUFPreTokenizer(named: name, location: "\(location), tokenizer.ggml.pre")
+        else {
             throw InputError(
                 "\(location), tokenizer.ggml.pre", "the pre-tokenizer \"\(name)\" is not supported",
                 advice: "Take the tokenizer.json of the model that this file was made from")
@@ -191,7 +192,8 @@ extension GGUFTokenizerMetadata {
             + [.replace(try Replacement(.literal(" "), with: space, location: location))]
         definition.decoder.steps =
             [
-                .replace(try Replacement(.literal(space), with: " ", location: location)), .byteFallback, .fuse,
+                .replace(try Replacement(.literal(space), with: " ", location: location)), .byteFallback,
+                .fuse,
             ] + (addsSpace ? [.strip(content: " ", start: 1, stop: 0)] : [])
         addTokens([TokenType.control, TokenType.unknown], to: &definition)
         return true

@@ -49,7 +49,8 @@ extension TokenizerJSON {
         return parts.last?.kind == "ByteLevel"
     }
 
-    private func byteLevelSteps(_ part: JSONObject, at path: String) throws(InputError) -> [PreTokenizer.Step] {
+    private func byteLevelSteps(_ part: JSONObject, at path: String) throws(InputError) -> [PreTokenizer.Step]
+    {
         let addsSpace = try flag("add_prefix_space", of: part, at: path, default: true)
         let splits = try flag("use_regex", of: part, at: path, default: true)
         return (addsSpace ? [.prefixSpace] : []) + (splits ? [.gpt2Words] : [])
@@ -107,11 +108,13 @@ extension TokenizerJSON {
             return step
         }
         return .split(
-            try SplitPattern(source, behavior, isInverted: isInverted, location: "\(location), \(path).pattern"))
+            try SplitPattern(
+                source, behavior, isInverted: isInverted, location: "\(location), \(path).pattern"))
     }
 
     private func behavior(_ part: JSONObject, at path: String) throws(InputError) -> SplitPattern.Behavior {
-        guard let behavior = part["behavior"]?.stringValue.flatMap(SplitPattern.Behavior.init(rawValue:)) else {
+        guard let behavior = part["behavior"]?.stringValue.flatMap(SplitPattern.Behavior.init(rawValue:))
+        else {
             throw fail("\(path).behavior", expected: "a behavior of a splitter", found: part["behavior"])
         }
         return behavior
@@ -175,9 +178,11 @@ extension TokenizerJSON {
         let parts = try parts("decoder", list: "decoders")
         guard !parts.isEmpty else { throw unsupported("decoder", "a tokenizer without a decoder") }
         for (path, kind, part) in parts {
-            guard usesByteAlphabet == (kind == "ByteLevel"), decoder.steps.isEmpty || kind != "ByteLevel" else {
+            guard usesByteAlphabet == (kind == "ByteLevel"), decoder.steps.isEmpty || kind != "ByteLevel"
+            else {
                 throw unsupported(
-                    path, "the decoder \(kind) \(usesByteAlphabet ? "for" : "without") a byte-level vocabulary")
+                    path,
+                    "the decoder \(kind) \(usesByteAlphabet ? "for" : "without") a byte-level vocabulary")
             }
             let isFused = decoder.steps.contains(.fuse)
             switch kind {

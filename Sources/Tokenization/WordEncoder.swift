@@ -16,7 +16,8 @@ struct WordEncoder: Sendable {
     /// Ids that only added tokens have: no word of text is one of them.
     private let addedOnly: Set<Int32>
 
-    init(_ definition: TokenizerDefinition, vocabulary: Vocabulary, addedOnly: Set<Int32>) throws(InputError) {
+    init(_ definition: TokenizerDefinition, vocabulary: Vocabulary, addedOnly: Set<Int32>) throws(InputError)
+    {
         self.vocabulary = vocabulary
         self.addedOnly = addedOnly
         ignoresMerges = definition.ignoresMerges
@@ -40,12 +41,14 @@ struct WordEncoder: Sendable {
         into output: inout [Int32]
     ) {
         guard case .bytePairs(_, let joins?) = model else {
-            return encodePart(UnsafeBufferPointer(rebasing: bytes[range]), workspace: &workspace, into: &output)
+            return encodePart(
+                UnsafeBufferPointer(rebasing: bytes[range]), workspace: &workspace, into: &output)
         }
         var start = range.lowerBound
         while start < range.upperBound {
             let end = joins.endOfPart(bytes, in: start..<range.upperBound)
-            encodePart(UnsafeBufferPointer(rebasing: bytes[start..<end]), workspace: &workspace, into: &output)
+            encodePart(
+                UnsafeBufferPointer(rebasing: bytes[start..<end]), workspace: &workspace, into: &output)
             start = end
         }
     }

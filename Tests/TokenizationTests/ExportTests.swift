@@ -69,11 +69,11 @@ struct ExportTests {
         for (key, value) in try #require(golden["model"]?.objectValue).members where key != "merges" {
             #expect(exportedModel[key] == value, "\(name): model.\(key)")
         }
-        let merges = try #require(golden["model"]?["merges"]?.arrayValue).map { merge in
+        let merges = golden["model"]?["merges"]?.arrayValue?.map { merge in
             // Two of the goldens have the older spelling "left right".
             merge.stringValue.map { .array($0.split(separator: " ").map { .string(String($0)) }) } ?? merge
         }
-        #expect(exportedModel["merges"] == .array(merges))
+        #expect(exportedModel["merges"]?.arrayValue == merges)
         var same = ["version", "truncation", "padding", "added_tokens", "normalizer", "decoder"]
         // These goldens say the same split in another way: matches "Removed" inverted, GPT-2's as a pattern.
         if !["qwen2-nfc", "digit-runs"].contains(name) { same.append("pre_tokenizer") }

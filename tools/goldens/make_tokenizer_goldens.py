@@ -94,6 +94,71 @@ def edit(tokenizer, change):
     return Tokenizer.from_str(json.dumps(document))
 
 
+# In the manner of SentencePiece
+
+LLAMA_DECODER = decoders.Sequence(
+    [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)])
+SPACES = normalizers.Replace(" ", "▁")
+
+
+def pieces(byte_count=256, size=700):
+    """BPE over characters. With fewer than 256 byte tokens some characters are unknown."""
+    special = ["<|bos|>", "<|eos|>", "<unk>"] + [f"<0x{byte:02X}>" for byte in range(256 - byte_count, 256)]
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True, byte_fallback=True))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    trainer = trainers.BpeTrainer(vocab_size=size, show_progress=False, special_tokens=special, limit_alphabet=150)
+    tokenizer.train_from_iterator(CORPUS, trainer)
+
+    def change(document):
+        document["added_tokens"] = document["added_tokens"][:3]
+        document["pre_tokenizer"] = None
+
+    return edit(tokenizer, change)
+
+
+def make_sentencepiece_tokenizers():
+    llama = pieces()
+    llama.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), SPACES])
+    llama.decoder = LLAMA_DECODER
+    llama.post_processor = processors.TemplateProcessing(single="<|bos|> $A", special_tokens=[("<|bos|>", 0)])
+    yield "llama2", llama
+
+    gemma = pieces()
+    gemma.normalizer = SPACES
+    gemma.pre_tokenizer = pre_tokenizers.Split(" ", "merged_with_previous")
+    gemma.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
+    gemma.add_tokens([AddedToken("\n\n", normalized=False), AddedToken("word", normalized=False, single_word=True)])
+    yield "gemma", gemma
+
+    mistral = pieces()
+    mistral.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first", split=False)
+    mistral.decoder = LLAMA_DECODER
+    yield "mistral", mistral
+
+    missing = pieces(byte_count=90)
+    missing.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always", split=True)
+    missing.decoder = decoders.Metaspace(prepend_scheme="always", split=True)
+    yield "metaspace", missing
+
+    unigram = Tokenizer(models.Unigram())
+    unigram.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first")
+    unigram.train_from_iterator(CORPUS, trainers.UnigramTrainer(
+        vocab_size=400, show_progress=False, special_tokens=["<|bos|>", "<|eos|>", "<unk>"], unk_token="<unk>"))
+    unigram.normalizer = normalizers.Sequence([
+        normalizers.NFKD(), normalizers.StripAccents(), normalizers.Lowercase(), normalizers.Strip(),
+        normalizers.Replace(Regex(r"\s{2,}|[.]{3}"), " ")])
+    unigram.decoder = decoders.Metaspace(prepend_scheme="first")
+    yield "unigram", unigram
+
+
+UPPER, LOWER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
+O200K_PATTERN = (
+    rf"[^\r\n\p{{L}}\p{{N}}]?{UPPER}*{LOWER}+(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+    rf"|[^\r\n\p{{L}}\p{{N}}]?{UPPER}+{LOWER}*(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+    r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+
+
 def make_tokenizers():
     gpt2 = train(byte_level())
     yield "gpt2", gpt2
@@ -146,6 +211,8 @@ def make_tokenizers():
         pre_tokenizers.Split(Regex(GPT2_PATTERN), "isolated"), byte_level(regex=False)])
     yield "digit-runs", train(digits, size=400)
     yield "no-split", train(byte_level(regex=False), size=400)
+    yield "o200k", train(split(O200K_PATTERN), size=400)
+    yield from make_sentencepiece_tokenizers()
 
 
 def expected(name, tokenizer):
@@ -173,6 +240,36 @@ def expected(name, tokenizer):
     return {"vocabularySize": size, "cases": cases, "decodes": decodes}
 
 
+# Patterns for the splitter, and what the reference makes of hostile texts with them.
+PATTERNS = [
+    O200K_PATTERN, GPT2_PATTERN, LLAMA3_PATTERN,
+    r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+",
+    r" ?[^(\s|.,!?…。，、।۔،)]+", r"\d{1,3}+", r"\d{2}?", r"a{,2}", r"\s+$", r"^\S", r"\Ax|\s\z|\n\Z", r"a++a|.", r"x{a}",
+    r"[a-z&&[^aeiou]]+", r"(?i)it's|THE", r"(?i:[k-t])", r"\w+", r"\W+", r"\h+", r"\b\S", r"\B.", r"(?<=\d)(?=\p{L})",
+    r"(?<!\S)[\p{P}&&[^'\"]]{1,4}", r"(?>\w+)(?:'\w{1,2})?", r"\p{Han}+?(?=\p{Hiragana}|\s|$)", r"\P{L}", r"\p{^Ll}+",
+    r"(?:a|ab)(?:c|bcd)?", r"(a|b)*?c", r"(?:\s*\S\s*){2,3}", r"(?:a?b?)*", r"[\x41-\x{5A}\u0061]", r"(?m:.)+", r".+",
+    r"\p{Lu}\p{Ll}*|\p{Nd}+|[\p{Sm}\p{Sc}]", r"(?=(\d{3})+(?!\d))",
+]
+
+
+def pattern_cases():
+    cases = []
+    for pattern in PATTERNS:
+        for behavior in ("isolated", "removed", "merged_with_previous", "merged_with_next", "contiguous"):
+            if behavior not in ("isolated", "removed") and pattern in NULLABLE:
+                continue
+            for inverted in (False, True):
+                splitter = pre_tokenizers.Split(Regex(pattern), behavior, inverted)
+                texts = HOSTILE[8::7] if behavior == "isolated" and not inverted else HOSTILE[9::30]
+                cases.append({"pattern": pattern, "behavior": behavior.title().replace("_", ""), "inverted": inverted,
+                              "texts": [{"text": text, "pieces": [piece for piece, _ in splitter.pre_tokenize_str(text)]}
+                                        for text in texts if len(text) < 90]})
+    return cases
+
+
+NULLABLE = {r"(?<=\d)(?=\p{L})", r"(?:a?b?)*", r"(?=(\d{3})+(?!\d))", r"a{,2}", r"\d{2}?"}
+
+
 def main():
     shutil.rmtree(FOLDER, ignore_errors=True)
     for name, tokenizer in make_tokenizers():
@@ -188,6 +285,7 @@ def main():
         stored = Tokenizer.from_file(str(folder / "tokenizer.json"))
         (folder / "expected.json").write_text(
             json.dumps(expected(name, stored), ensure_ascii=True, separators=(",", ":")) + "\n")
+    (FOLDER / "patterns.json").write_text(json.dumps(pattern_cases(), ensure_ascii=True, separators=(",", ":")) + "\n")
     write_manifest(FOLDER, __file__, SEED, ["tokenizers"])
 
 

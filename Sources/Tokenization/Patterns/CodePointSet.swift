@@ -7,7 +7,10 @@ struct CodePointSet: Equatable, Sendable {
     static let end: UInt32 = 0x110000
     static let all = CodePointSet([0..<end])
     static let space = CodePointSet { $0.isSpace }
+    /// Oniguruma's `\w`: without the joiners that other libraries count in, with the numbers of Latin-1.
     static let word = CodePointSet { $0.isWord }
+        .intersection(CodePointSet([0x200C..<0x200E]).inverted)
+        .union(CodePointSet([0xB2..<0xB4, 0xB9..<0xBA, 0xBC..<0xBF]))
     static let digit = CodePointSet { $0.isIn("Nd") }
     static let hexDigit = CodePointSet([0x30..<0x3A, 0x41..<0x47, 0x61..<0x67])
     static let notLineFeed = CodePointSet([0x0A..<0x0B]).inverted
@@ -39,7 +42,11 @@ struct CodePointSet: Equatable, Sendable {
     var inverted: CodePointSet {
         var result = CodePointSet([])
         result.bounds = bounds.first == 0 ? Array(bounds.dropFirst()) : [0] + bounds
-        if result.bounds.last == Self.end { result.bounds.removeLast() } else { result.bounds.append(Self.end) }
+        if result.bounds.last == Self.end {
+            result.bounds.removeLast()
+        } else {
+            result.bounds.append(Self.end)
+        }
         return result
     }
 
@@ -115,7 +122,11 @@ struct CodePointBitmaps: Sendable {
                 for offset in UInt32(0)..<256 {
                     while next < bounds.count, bounds[next] <= start + offset { next += 1 }
                     let bit: UInt64 = 1 << UInt64(offset & 63)
-                    if next % 2 == 1 { block[Int(offset >> 6)] |= bit } else { block[Int(offset >> 6)] &= ~bit }
+                    if next % 2 == 1 {
+                        block[Int(offset >> 6)] |= bit
+                    } else {
+                        block[Int(offset >> 6)] &= ~bit
+                    }
                 }
             }
             let number = blockNumbers[block] ?? UInt16(words.count / 4)

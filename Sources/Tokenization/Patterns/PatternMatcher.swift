@@ -5,7 +5,7 @@
 /// A state (instruction, position) that failed fails again whatever came before it, as there are no back references. So
 /// a run of one set that could not be continued from any of its positions is remembered as a whole, and once a search
 /// has taken many steps every branch that failed is. With both, a search takes time linear in the text. What escapes
-/// them (assertions that look far ahead and succeed; loops over what may be empty) is cut off: a search that takes more
+/// them (assertions that look far ahead and succeed) is cut off: a search that takes more
 /// than `mostSteps` finds nothing more in its text, as the library that defines these patterns gives up, too.
 struct PatternMatcher: Sendable {
     let program: PatternProgram
@@ -29,6 +29,8 @@ struct PatternMatcher: Sendable {
         /// Where a run started, and how far it went at first.
         var start: Int
         var end: Int
+        /// Of `failed`: the key of the state.
+        var state: UInt64 = 0
     }
 
     private var stack: [Entry] = []
@@ -188,21 +190,27 @@ struct PatternMatcher: Sendable {
     ) {
         stack.append(
             Entry(
-                kind: kind, instruction: Int32(truncatingIfNeeded: instruction), position: position, limit: limit,
+                kind: kind, instruction: Int32(truncatingIfNeeded: instruction), position: position,
+                limit: limit,
                 start: start, end: position))
     }
 
     /// Whether a branch failed before; if not, notes where it starts, so that its failure will be known.
     private mutating func isKnownToFail(_ counter: Int, _ position: Int) -> Bool {
-        // What a loop over something that may be empty does depends on where its turn started.
-        guard program.slotCount == 0 else { return false }
-        if failedStates.contains(Self.state(counter, position)) { return true }
+        guard let state = state(counter, position) else { return false }
+        if failedStates.contains(state) { return true }
         push(.failed, counter, position)
+        stack[stack.count - 1].state = state
         return false
     }
 
-    private static func state(_ counter: Int, _ position: Int) -> UInt64 {
-        UInt64(counter) << 44 | UInt64(position)
+    /// The key of a state. A loop over something that may be empty ends where its turn started, so which turns started
+    /// here belongs to it; nil where too many loops of that kind would have to be told apart.
+    private func state(_ counter: Int, _ position: Int) -> UInt64? {
+        guard slots.count <= 8, position < 1 << 40 else { return nil }
+        var starts: UInt64 = 0
+        for (slot, start) in slots.enumerated() where start == position { starts |= 1 << UInt64(slot) }
+        return UInt64(counter) << 48 | starts << 40 | UInt64(position)
     }
 
     /// Takes the first characters of a run; the position after them, or nil when it fails.
@@ -212,7 +220,9 @@ struct PatternMatcher: Sendable {
     ) -> Int? {
         let isLazy = instruction.operation == .repeatLazily
         let most = isLazy ? instruction.second : instruction.third
-        if !failedRuns.isEmpty, failedRuns[Int32(truncatingIfNeeded: counter)]?.contains(start) == true { return nil }
+        if !failedRuns.isEmpty, failedRuns[Int32(truncatingIfNeeded: counter)]?.contains(start) == true {
+            return nil
+        }
         var position = start
         var least = start
         var count = 0
@@ -269,7 +279,8 @@ struct PatternMatcher: Sendable {
                 }
                 if entry.limit > 1 {
                     push(
-                        .takeMore, counter, entry.position + length, limit: entry.limit - 1, start: entry.start)
+                        .takeMore, counter, entry.position + length, limit: entry.limit - 1,
+                        start: entry.start)
                 }
                 return (counter + 1, entry.position + length)
             case .restoreSlot:
@@ -277,16 +288,15 @@ struct PatternMatcher: Sendable {
                 stack.removeLast()
             case .failed:
                 stack.removeLast()
-                if failedStates.count < Self.mostRemembered {
-                    failedStates.insert(Self.state(counter, entry.position))
-                }
+                if failedStates.count < Self.mostRemembered { failedStates.insert(entry.state) }
             }
         }
         return nil
     }
 
     private mutating func remember(
-        _ instructions: UnsafeBufferPointer<PatternProgram.Instruction>, _ counter: Int, _ run: ClosedRange<Int>
+        _ instructions: UnsafeBufferPointer<PatternProgram.Instruction>, _ counter: Int,
+        _ run: ClosedRange<Int>
     ) {
         guard run.count > Self.shortestRememberedRun, instructions[counter].third == Int.max,
             program.slotCount == 0
@@ -315,7 +325,9 @@ private struct PatternText {
     func position(_ count: Int, charactersBefore end: Int) -> Int? {
         var position = end
         for _ in 0..<count {
-            guard let before = characterStart(bytes, before: position, from: piece.lowerBound) else { return nil }
+            guard let before = characterStart(bytes, before: position, from: piece.lowerBound) else {
+                return nil
+            }
             position = before
         }
         return position
@@ -345,6 +357,6 @@ private struct PatternText {
     }
 
     private func isWord(_ position: Int) -> Bool {
-        CharacterClasses.shared.isWord(decodeScalar(bytes, at: position, end: piece.upperBound).codePoint)
+        CodePointSet.word.contains(decodeScalar(bytes, at: position, end: piece.upperBound).codePoint)
     }
 }

@@ -58,7 +58,8 @@ struct PatternParser {
 
     func unsupported(_ what: String) -> InputError {
         InputError(
-            location, "\(what) at character \(position) of the pattern \(pattern.prefix(300)) is not supported")
+            location,
+            "\(what) at character \(position) of the pattern \(pattern.prefix(300)) is not supported")
     }
 
     private mutating func nested<Result>(
@@ -220,7 +221,7 @@ struct PatternParser {
         default: break
         }
         switch try escapedMember() {
-        case .set(let set): return .set(ignoresCase ? set.ignoringCase : set)
+        case .set(let set): return .set(set)
         case .codePoint(let codePoint): return .set(literal(codePoint))
         }
     }
@@ -235,7 +236,8 @@ struct PatternParser {
     ]
     private static let classes: [Unicode.Scalar: CodePointSet] = [
         "s": .space, "d": .digit, "w": .word, "h": .hexDigit, "S": CodePointSet.space.inverted,
-        "D": CodePointSet.digit.inverted, "W": CodePointSet.word.inverted, "H": CodePointSet.hexDigit.inverted,
+        "D": CodePointSet.digit.inverted, "W": CodePointSet.word.inverted,
+        "H": CodePointSet.hexDigit.inverted,
     ]
 
     /// What stands after a backslash.
@@ -264,9 +266,12 @@ struct PatternParser {
         return try codePoint(text, isComplete: next() == end)
     }
 
-    private func codePoint(_ digits: ArraySlice<Unicode.Scalar>, isComplete: Bool) throws(InputError) -> UInt32 {
+    private func codePoint(_ digits: ArraySlice<Unicode.Scalar>, isComplete: Bool) throws(InputError)
+        -> UInt32
+    {
         let text = String(String.UnicodeScalarView(digits))
-        guard isComplete, digits.allSatisfy(\.properties.isASCIIHexDigit), let value = UInt32(text, radix: 16),
+        guard isComplete, digits.allSatisfy(\.properties.isASCIIHexDigit),
+            let value = UInt32(text, radix: 16),
             Unicode.Scalar(value) != nil
         else { throw unsupported("the code point \"\(text)\"") }
         return value

@@ -28,7 +28,8 @@ extension CodePointSet {
     private static let longNames = [
         "letter": "L", "uppercaseletter": "Lu", "lowercaseletter": "Ll", "titlecaseletter": "Lt",
         "modifierletter": "Lm", "otherletter": "Lo", "mark": "M", "nonspacingmark": "Mn", "spacingmark": "Mc",
-        "enclosingmark": "Me", "number": "N", "decimalnumber": "Nd", "letternumber": "Nl", "othernumber": "No",
+        "enclosingmark": "Me", "number": "N", "decimalnumber": "Nd", "letternumber": "Nl",
+        "othernumber": "No",
         "punctuation": "P", "connectorpunctuation": "Pc", "dashpunctuation": "Pd", "openpunctuation": "Ps",
         "closepunctuation": "Pe", "initialpunctuation": "Pi", "finalpunctuation": "Pf",
         "otherpunctuation": "Po", "symbol": "S", "mathsymbol": "Sm", "currencysymbol": "Sc",
