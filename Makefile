@@ -63,6 +63,10 @@ check-loss-trace: build $(MODEL)/config.json ## 50 training steps follow PEFT's 
 check-step: build $(MODEL)/config.json ## Speed and memory of a training step, beside PEFT
 	$(PYTHON) tools/checks/check_step.py --model $(MODEL) --benchmarks $(BENCHMARKS)
 
+.PHONY: check-tokenizers
+check-tokenizers: $(MODEL)/config.json ## Every tokenizer at hand gives the ids of Hugging Face tokenizers, 100 MB each
+	$(PYTHON) tools/checks/check_tokenizer.py $(MODEL) $(GGUF) --zoo .cache/tokenizers --megabytes 100
+
 .PHONY: check-gemm
 check-gemm: build ## Speed of the matrix product at the shapes of real models
 	$(BENCHMARKS) gemm --check

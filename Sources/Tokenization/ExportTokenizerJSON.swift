@@ -143,8 +143,8 @@ extension TokenDecoder.Step {
                 "type": .string("Strip"), "content": .string(String(content)), "start": .integer(start),
                 "stop": .integer(stop),
             ])
-        case .metaspace(let replacement, let stripsFirst):
-            .metaspace(replacement, stripsFirst ? .always : .never, splits: true)
+        case .metaspace(let replacement, let prependScheme):
+            .metaspace(replacement, prependScheme, splits: true)
         }
     }
 }

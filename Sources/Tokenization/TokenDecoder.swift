@@ -12,8 +12,8 @@ struct TokenDecoder: Equatable, Sendable {
         case fuse
         /// Takes up to so many of a character from each end of a token.
         case strip(content: Unicode.Scalar, start: Int, stop: Int)
-        /// The replacement becomes a space, or nothing in the first token.
-        case metaspace(replacement: Unicode.Scalar, stripsFirst: Bool)
+        /// The replacement becomes a space, or in the first token nothing, unless the scheme is `never`.
+        case metaspace(replacement: Unicode.Scalar, prependScheme: Metaspace.PrependScheme)
     }
 
     var steps: [Step]
@@ -107,9 +107,9 @@ struct TokenDecoding: Sendable {
             endRun(step: index, to: &text)
         case .strip(let content, let start, let stop):
             token = strip(token, index, content, start: start, stop: stop)
-        case .metaspace(let replacement, let stripsFirst):
+        case .metaspace(let replacement, let prependScheme):
             token = Self.replacing(
-                replacement, with: isFirst && stripsFirst ? [] : [UInt8(ascii: " ")], in: token)
+                replacement, with: isFirst && prependScheme != .never ? [] : [UInt8(ascii: " ")], in: token)
             isFirst = false
         }
         feed(token, step: index + 1, to: &text)

@@ -207,7 +207,7 @@ extension TokenizerJSON {
                 decoder.steps.append(
                     .metaspace(
                         replacement: try scalar("replacement", of: part, at: path),
-                        stripsFirst: try prependScheme(part, at: path) != .never))
+                        prependScheme: try prependScheme(part, at: path)))
             default:
                 throw unsupported(path, "the decoder \(kind)\(isFused ? " behind Fuse" : "")")
             }

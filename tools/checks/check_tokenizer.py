@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Compares our tokenizer with Hugging Face tokenizers on many megabytes of natural and adversarial text.
+"""Compares our tokenizers with Hugging Face tokenizers on many megabytes of natural and adversarial text.
 
-Writes the text, the reference ids and the `tokenizer.json` to a folder and runs the parity test of this package on it.
+Writes the text, the reference ids and each `tokenizer.json` to a folder and runs the parity test of this package on it.
 
-usage: check_tokenizer.py MODEL [--megabytes 20] [--seed 1] [--folder FOLDER]
-MODEL is a folder with tokenizer.json, or a GGUF file.
+usage: check_tokenizer.py [MODEL ...] [--zoo CACHE] [--only WORD ...] [--megabytes 100] [--seed 1] [--folder FOLDER]
+MODEL is a folder with tokenizer.json, or a GGUF file. --zoo adds those of tokenizer_zoo.py, which it downloads and
+trains into the folder CACHE; --only keeps those with one of these words in their names.
 """
 import argparse
 import os
@@ -18,7 +19,7 @@ import tempfile
 import unicodedata
 from pathlib import Path
 
-from tokenizers import Tokenizer, pre_tokenizers
+from tokenizers import Tokenizer
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 
@@ -71,56 +72,74 @@ def documents(generator, size):
         yield text
 
 
-def load_reference(model):
+def copy_model(model, folder):
+    """Writes the `tokenizer.json` of a model, and a link to it where it is a GGUF file."""
     if model.is_dir():
-        return Tokenizer.from_file(str(model / "tokenizer.json"))
-    from transformers import AutoTokenizer
-    tokenizer = AutoTokenizer.from_pretrained(model.parent, gguf_file=model.name).backend_tokenizer
-    # transformers gives every GGUF the GPT-2 split; the split that the file names is set here.
-    from gguf import GGUFReader
-    name = GGUFReader(model).fields["tokenizer.ggml.pre"].contents()
-    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, trim_offsets=True, use_regex=True)
-    if name == "smollm":
-        tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True), byte_level])
-    elif name in ("gpt-2", "default"):
-        tokenizer.pre_tokenizer = byte_level
+        shutil.copy(model / "tokenizer.json", folder)
     else:
-        sys.exit(f"no reference for the pre-tokenizer {name}: give a folder with tokenizer.json")
-    return tokenizer
+        from tokenizer_zoo import copy_gguf
+        copy_gguf(model, folder)
+
+
+def write_reference(folder, texts):
+    """`expected.bin`: for each text its length in bytes, the number of its ids, the ids; 32-bit numbers."""
+    reference = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    with open(folder / "expected.bin", "wb") as id_file:
+        for start in range(0, len(texts), 256):
+            part = texts[start:start + 256]
+            for text, encoding in zip(part, reference.encode_batch_fast(part, add_special_tokens=False), strict=True):
+                ids = encoding.ids
+                id_file.write(struct.pack(f"<{len(ids) + 2}i", len(text.encode()), len(ids), *ids))
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", type=Path)
-    parser.add_argument("--megabytes", type=float, default=20)
+    parser.add_argument("models", type=Path, nargs="*")
+    parser.add_argument("--zoo", type=Path)
+    parser.add_argument("--only", nargs="*", default=[""])
+    parser.add_argument("--megabytes", type=float, default=100)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--folder", type=Path, help="where to leave the files; a temporary one otherwise")
     arguments = parser.parse_args()
-    folder = arguments.folder or Path(tempfile.mkdtemp())
-    folder.mkdir(parents=True, exist_ok=True)
-
-    reference = load_reference(arguments.model)
-    reference.save(str(folder / "tokenizer.json"), pretty=False)
-    if not arguments.model.is_dir():
-        (folder / "model.gguf").unlink(missing_ok=True)
-        (folder / "model.gguf").symlink_to(arguments.model.resolve())
-    generator = random.Random(arguments.seed)
-    with open(folder / "input.txt", "wb") as text_file, open(folder / "expected.bin", "wb") as id_file:
-        for text in documents(generator, arguments.megabytes * 1e6):
-            data = text.encode()
-            ids = reference.encode(text, add_special_tokens=False).ids
-            text_file.write(data)
-            # One document: its length in bytes, the number of its ids, the ids; 32-bit little-endian numbers.
-            id_file.write(struct.pack(f"<{len(ids) + 2}i", len(data), len(ids), *ids))
+    makers = {model.stem: lambda folder, model=model: copy_model(model, folder) for model in arguments.models}
+    if arguments.zoo:
+        from tokenizer_zoo import zoo
+        makers |= {name: make for name, make in zoo(arguments.zoo, {}) if any(word in name for word in arguments.only)}
+    root = arguments.folder or Path(tempfile.mkdtemp())
+    root.mkdir(parents=True, exist_ok=True)
+    texts = list(documents(random.Random(arguments.seed), arguments.megabytes * 1e6))
+    (root / "input.txt").write_bytes("".join(texts).encode())
+    for name, make in makers.items():
+        (root / name).mkdir(exist_ok=True)
+        if arguments.zoo:
+            # Made once, and used again.
+            made = arguments.zoo / "made" / name
+            if not (made / "tokenizer.json").exists():
+                made.mkdir(parents=True, exist_ok=True)
+                make(made)
+            for path in made.glob("*.*"):
+                (root / name / path.name).unlink(missing_ok=True)
+                (root / name / path.name).symlink_to(path.resolve())
+        else:
+            make(root / name)
+        write_reference(root / name, texts)
+        print(f"reference ids of {name}", flush=True)
 
     result = subprocess.run(
-        ["swift", "test", "--package-path", str(REPOSITORY), "--filter", "TokenizationTests.ParityTests"],
-        env=os.environ | {"SPARSELORA_TOKENIZER_PARITY": str(folder)})
-    megabytes = (folder / "input.txt").stat().st_size / 1e6
+        ["swift", "test", "-c", os.environ.get("CONFIGURATION", "release"), "-Xswiftc", "-enable-testing",
+         "--package-path", os.environ.get("PACKAGE", str(REPOSITORY)), "--filter", "TokenizationTests.ParityTests"],
+        env=os.environ | {"SPARSELORA_TOKENIZER_PARITY": str(root)}, stdout=subprocess.PIPE, text=True)
+    lines = [line for line in result.stdout.splitlines() if line.startswith("parity: ") or "recorded an issue" in line]
+    print("\n".join(lines))
+    compared = [line for line in lines if line.startswith("parity: ")]
+    megabytes = sum(float(line.split(" MB, ")[0].split()[-1]) for line in compared)
+    equal = sum(", 0 documents differ" in line for line in compared)
+    passed = result.returncode == 0 and equal == len(compared) and len(compared) >= len(makers) > 0
     if arguments.folder is None:
-        shutil.rmtree(folder)
-    print(f"{megabytes:.1f} MB of text: ids {'equal' if result.returncode == 0 else 'DIFFER from'} the reference")
-    sys.exit(result.returncode)
+        shutil.rmtree(root)
+    print(f"check-tokenizers: {megabytes:.1f} MB compared, {equal} of {len(compared)} tokenizers equal: "
+          + ("met" if passed else "missed"))
+    sys.exit(0 if passed else 1)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,22 @@ struct CodePointSet: Equatable, Sendable {
         self.init(ranges)
     }
 
+    /// All code points of a general category, by one letter ("L") or by two ("Lu").
+    init(category: String) {
+        var ranges: [Range<UInt32>] = []
+        for (name, ofCategory) in zip(GeneralCategory.names, Self.rangesByCategory)
+        where name.utf8.starts(with: category.utf8) {
+            ranges += ofCategory
+        }
+        self.init(ranges)
+    }
+
+    private static let rangesByCategory: [[Range<UInt32>]] = {
+        var ranges = [[Range<UInt32>]](repeating: [], count: GeneralCategory.names.count)
+        GeneralCategory.forEachRun { range, value in ranges[value.number].append(range) }
+        return ranges
+    }()
+
     var isEmpty: Bool { bounds.isEmpty }
 
     var ranges: [Range<UInt32>] {

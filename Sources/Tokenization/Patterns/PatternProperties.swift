@@ -9,9 +9,9 @@ extension CodePointSet {
         } else if let category = GeneralCategory.names.first(where: { $0.lowercased() == name })
             ?? Self.groups.first(where: { $0.lowercased() == name })
         {
-            self.init { $0.isIn(category) }
+            self.init(category: category)
         } else if let category = Self.longNames[name] {
-            self.init { $0.isIn(category) }
+            self.init(category: category)
         } else if let ranges = Self.scripts[name] {
             self.init(ranges)
         } else {
