@@ -67,6 +67,10 @@ check-step: build $(MODEL)/config.json ## Speed and memory of a training step, b
 check-gemm: build ## Speed of the matrix product at the shapes of real models
 	$(BENCHMARKS) gemm --check
 
+.PHONY: check-templates
+check-templates: build $(VENV)/.installed ## Every chat template in TEMPLATES=folder renders as in Jinja
+	$(PYTHON) tools/checks/check_templates.py --folder $(TEMPLATES) --sparselora $(SPARSELORA)
+
 .PHONY: check-startup
 check-startup: build $(GGUF) ## Time from command to first step, and allocations in a steady step
 	$(BENCHMARKS) startup --check --model $(GGUF)

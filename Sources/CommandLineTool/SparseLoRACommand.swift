@@ -24,6 +24,6 @@ struct SparseLoRACommand: ParsableCommand {
         version: "0.1.0",
         subcommands: [
             TrainCommand.self, GenerateCommand.self, ChatCommand.self, EvaluateCommand.self,
-            MergeCommand.self, InspectCommand.self, LogitsCommand.self,
+            MergeCommand.self, InspectCommand.self, LogitsCommand.self, RenderTemplateCommand.self,
         ])
 }
