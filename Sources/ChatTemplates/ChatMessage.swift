@@ -34,6 +34,12 @@ public struct ChatMessage: Equatable, Sendable {
         set { members["content"] = newValue }
     }
 
+    /// A member by name; setting nil removes it.
+    public package(set) subscript(name: String) -> JSONValue? {
+        get { members[name] }
+        set { members[name] = newValue }
+    }
+
     /// Names under which a message's reasoning is known; the first is the one that most templates read.
     private static let reasoningNames = ["reasoning_content", "thinking", "reasoning"]
 
