@@ -58,6 +58,13 @@ struct ConversationEncoder {
             throw InputError(location, "\(error.problem) (\(error.location))", advice: error.advice)
         }
         let text = Array(whole.text.utf8)
+        for (index, message) in conversation.messages.enumerated() where message.role == "assistant" {
+            guard let name = message.lastCalled, !whole.text.contains(name) else { continue }
+            throw InputError(
+                "\(location), turn \(index + 1)",
+                "the chat template leaves out the tools that this turn calls",
+                advice: "Use a chat template that writes tool calls")
+        }
         if template.marksGenerations {
             guard whole.generationSpans.contains(where: { !$0.isEmpty }) else {
                 throw InputError(

@@ -44,12 +44,6 @@ struct TurnLocator {
     func turns() throws(InputError) -> [Range<Int>] {
         var turns: [Range<Int>] = []
         for (index, message) in conversation.messages.enumerated() where message.role == "assistant" {
-            if let name = lastCalled(by: message), !String(decoding: text, as: UTF8.self).contains(name) {
-                throw InputError(
-                    "\(location), turn \(index + 1)",
-                    "the chat template leaves out the tools that this turn calls",
-                    advice: "Use a chat template that writes tool calls")
-            }
             guard let start = start(of: index), let end = end(of: index, from: start),
                 start >= turns.last?.upperBound ?? 0
             else {
@@ -113,15 +107,16 @@ struct TurnLocator {
         let isLast = turn == conversation.messages.count - 1
         let through = isLast ? text : try? rendered(..<(turn + 1), prompting: false, turn: turn)
         let certain = through.flatMap { $0.count >= start && text.starts(with: $0) ? $0.count : nil }
+        if let certain, endsOnce(text[start..<certain]) { return certain }
         for carrier in [Carrier.content, .calledName] {
             guard let after = frame(of: turn, carrier)?.after, hasSuffix(after),
                 text.count - after.count >= start
             else { continue }
             let position = text.count - after.count
-            let next = isLast ? text.count : frame(of: turn + 1, .content)?.before.count
-            if let limit = certain ?? next, limit >= position,
-                let end = endOfTurn(text[position..<limit])
-            {
+            let next = isLast ? text.count : beginning(of: turn + 1)
+            // Another's words before the end of the turn: templates may put the results of tools inside it.
+            if let next, next < position { continue }
+            if let limit = next ?? certain, let end = endOfTurn(text[position..<max(position, limit)]) {
                 return end
             }
             if let certain { return certain }
@@ -132,6 +127,18 @@ struct TurnLocator {
             if carrier == .content, conversation.messages[turn]["tool_calls"] == nil { return position }
         }
         return certain
+    }
+
+    /// Where the content of a message begins in the whole text; nil where that is not certain.
+    private func beginning(of index: Int) -> Int? {
+        guard let before = frame(of: index, .content)?.before, text.starts(with: before) else { return nil }
+        return before.count
+    }
+
+    /// Whether a token that ends turns stands at the end of a part of the text, white space apart, and nowhere before.
+    private func endsOnce(_ part: ArraySlice<UInt8>) -> Bool {
+        guard let end = endOfTurn(part) else { return false }
+        return text[end..<part.endIndex].allSatisfy { [0x20, 0x09, 0x0A, 0x0D].contains($0) }
     }
 
     /// Where in a part of the text the first token that ends a turn ends.
@@ -215,17 +222,12 @@ struct TurnLocator {
         var after = bytes[(first + sentinel.utf8.count)...]
         if places.count > 1 {
             // The name of a function may stand in its result too, where the whole text has the true one.
-            guard carrier == .calledName, let name = lastCalled(by: conversation.messages[index]) else {
+            guard carrier == .calledName, let name = conversation.messages[index].lastCalled else {
                 return nil
             }
             after = Array(String(decoding: after, as: UTF8.self).replacing(sentinel, with: name).utf8)[...]
         }
         return (bytes[..<first], after)
-    }
-
-    private func lastCalled(by message: ChatMessage) -> String? {
-        let call = message["tool_calls"]?.arrayValue?.last
-        return (call?["function"] ?? call)?["name"]?.stringValue
     }
 
     private static func occurrences(of word: [UInt8], in text: [UInt8]) -> [Int] {
@@ -254,5 +256,13 @@ struct TurnLocator {
             throw InputError(
                 "\(location), turn \(turn + 1)", "\(error.problem) (\(error.location))", advice: error.advice)
         }
+    }
+}
+
+extension ChatMessage {
+    /// The name of the function that the message calls last.
+    var lastCalled: String? {
+        let call = self["tool_calls"]?.arrayValue?.last
+        return (call?["function"] ?? call)?["name"]?.stringValue
     }
 }
