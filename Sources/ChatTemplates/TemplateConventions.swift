@@ -12,12 +12,17 @@ public struct TemplateConventions: Sendable {
     let takesObjects: Bool, takesJSONText: Bool
 
     /// Small conversations need little; a template that spends more has said that it does not read this.
-    private static let probeWork = 1_000_000
+    private static let limits: RenderLimits = {
+        var limits = RenderLimits()
+        limits.work = 100_000
+        limits.stringBytes = 1 << 20
+        return limits
+    }()
 
     /// Tries a template.
     public init(of template: ChatTemplate) {
         var template = template
-        template.limits.work = Self.probeWork
+        template.limits = Self.limits
         let question = ChatMessage(role: "user", content: "Question")
         let call = Self.call(arguments: .object(JSONObject([("needle", .string("Found"))])))
         let openings: [(role: String, messages: [ChatMessage])] = [
