@@ -67,6 +67,11 @@ check-step: build $(MODEL)/config.json ## Speed and memory of a training step, b
 check-gemm: build ## Speed of the matrix product at the shapes of real models
 	$(BENCHMARKS) gemm --check
 
+.PHONY: check-sparse-speed
+check-sparse-speed: build $(MODEL)/config.json ## How much of the predicted speed-up sparse steps realise
+	$(BENCHMARKS) sparse-step --billion --layers 8 --batch 1 --length 1024 --check 0.95
+	$(BENCHMARKS) sparse-step --model $(MODEL) --check 0.90
+
 .PHONY: check-startup
 check-startup: build $(GGUF) ## Time from command to first step, and allocations in a steady step
 	$(BENCHMARKS) startup --check --model $(GGUF)
