@@ -69,7 +69,13 @@ check-gemm: build ## Speed of the matrix product at the shapes of real models
 
 .PHONY: check-templates
 check-templates: build $(VENV)/.installed ## Every chat template in TEMPLATES=folder renders as in Jinja
-	$(PYTHON) tools/checks/check_templates.py --folder $(TEMPLATES) --sparselora $(SPARSELORA)
+	$(PYTHON) tools/checks/check_templates.py --folder $(or $(TEMPLATES),$(error TEMPLATES names a folder of .jinja files)) \
+	    --sparselora $(SPARSELORA)
+
+.PHONY: check-sparse-speed
+check-sparse-speed: build $(MODEL)/config.json ## How much of the predicted speed-up sparse steps realise
+	$(BENCHMARKS) sparse-step --billion --layers 8 --batch 1 --length 1024 --check 0.95
+	$(BENCHMARKS) sparse-step --model $(MODEL) --check 0.90
 
 .PHONY: check-startup
 check-startup: build $(GGUF) ## Time from command to first step, and allocations in a steady step
