@@ -2,10 +2,12 @@
 
 package import TensorEngine
 
-/// The rows of a batch that may run sparse, and those that the loss reads, which never do.
+/// The rows of a batch that run sparse, and those that do not.
 package struct RowPartition {
-    /// int32, ascending: rows that predict no labelled token.
+    /// int32, ascending: rows that predict no labelled token, and as many others as the policy asks for.
     package let context: Tensor
+    /// The context rows of sequence s are elements `contextStarts[s] ..< contextStarts[s + 1]` of `context`.
+    package let contextStarts: [Int]
     /// int32, ascending: all others. They are dense.
     package let output: Tensor
 }
@@ -31,6 +33,8 @@ package protocol SparsityPolicy: AnyObject {
     /// So many tokens at the start of each sequence are dense whatever they predict: attention sinks have activations
     /// unlike all others.
     var denseLeadingTokens: Int { get }
+    /// The share of the rows that predict a labelled token, in 0...1, that runs sparse all the same.
+    var sparseOutputShare: Double { get }
 
     func projections(layer: Int, input: Tensor, rows: RowPartition, on backend: any Backend)
         -> ProjectionUses?
@@ -38,4 +42,8 @@ package protocol SparsityPolicy: AnyObject {
     func attentionOutput(layer: Int, input: Tensor, rows: RowPartition, on backend: any Backend)
         -> ChannelUse?
     func feedForward(layer: Int, input: Tensor, rows: RowPartition, on backend: any Backend) -> ChannelUse?
+}
+
+extension SparsityPolicy {
+    package var sparseOutputShare: Double { 0 }
 }
