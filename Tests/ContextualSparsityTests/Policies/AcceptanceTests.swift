@@ -154,6 +154,24 @@ import Testing
         }
     }
 
+    @Test(arguments: [0, 3], [0, 0.3, 0.5, 1])
+    func `runs as many rows sparse as the accounting says`(sinks: Int, share: Double) throws {
+        let run = try SparseRun("llama")
+        for contextTokens in SparsityPlan.ContextTokens.allCases {
+            var plan = run.plan(.norm)
+            plan.denseSinkTokens = sinks
+            plan.sparseOutputShare = share
+            plan.contextTokens = contextTokens
+            let policy = PolicySpy(try ScoredSparsity(run.model, plan: plan))
+            _ = try run.train(batch, policy: policy)
+            let rows = StepRows(PackedSequences(batch.sequences), labels: batch.labels)
+            #expect(policy.contextRows[0]?.count == rows.sparseCount(under: plan))
+            // Of the last block the scored rows alone are computed.
+            let outputShare = contextTokens == .all ? 1 : share
+            #expect((policy.kept["1.feed_forward"] != nil) == (outputShare > 0))
+        }
+    }
+
     @Test(arguments: [SparsityPlan.Method.paper, .norm, .random, .oracle, .wanda], [false, true])
     func `always keeps something`(method: SparsityPlan.Method, pairAware: Bool) throws {
         let run = try SparseRun("qwen3")
