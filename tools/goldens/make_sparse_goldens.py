@@ -24,6 +24,7 @@ from transformers import AutoModelForCausalLM
 SEED = 20_240_808
 FOLDER = GOLDENS / "sparse"
 RANK = 6
+SETS = {"q": "query", "k": "key", "v": "value", "o": "output"}
 # A choice that rounding could turn would make the golden useless.
 SMALLEST_MARGIN = 3e-4
 
@@ -36,6 +37,8 @@ class Case:
     attention: dict[int, float]
     options: dict = field(default_factory=dict)
     adapter: str | None = None
+    # Rotary angles of long sequences may depend on the length, which padding would change.
+    lengths: tuple[int, ...] = (19, 31, 11)
 
     def option(self, name: str):
         defaults = {"dense_sink_tokens": 0, "context_tokens": "labels", "sparse_output_share": 0.0,
@@ -85,6 +88,23 @@ def check_margin(descending: list[float], count: int) -> None:
         raise Margin
 
 
+@dataclass
+class Part:
+    """A projection, which is a module or some rows of one that holds several."""
+
+    module: torch.nn.Module
+    rows: slice
+
+    def __post_init__(self):
+        base = self.module.base_layer
+        self.weight, self.bias = base.weight[self.rows], None if base.bias is None else base.bias[self.rows]
+        self.scale = self.module.scaling["default"]
+
+    def adapter(self, x: torch.Tensor, outputs=slice(None), inputs=slice(None)) -> torch.Tensor:
+        a, b = self.module.lora_A["default"].weight, self.module.lora_B["default"].weight
+        return self.scale * (x @ a[:, inputs].T) @ b[self.rows][outputs].T
+
+
 class SparseBlock:
     """Replaces what one decoder layer computes for context rows."""
 
@@ -97,38 +117,64 @@ class SparseBlock:
         self.feed_forward_share = case.feed_forward.get(layer, 0.0)
         self.kept: dict[str, list[int]] = {}
         self.factors = {}
-        attention, mlp = block.self_attn, block.mlp
+        factor = (getattr(config, "rope_parameters", None) or {}).get("partial_rotary_factor")
+        self.rotary_width = int(self.head_width * (factor or getattr(config, "partial_rotary_factor", None) or 1))
+        self.parts, groups = self.find_parts()
+        for name in [*("qkv" if self.attention_share else ""), *(("gate", "up") if self.feed_forward_share else ())]:
+            self.factors[name] = self.factor(name)
         if self.attention_share:
-            for name in "qkv":
-                self.factor(f"self_attn.{name}_proj")
-            attention.register_forward_pre_hook(self.choose_attention, with_kwargs=True)
-            for name, kept in [("q", "query"), ("k", "key"), ("v", "value")]:
-                self.replace(getattr(attention, f"{name}_proj"), kept, selects_rows=True)
-            self.replace(attention.o_proj, "output", selects_rows=False)
+            block.self_attn.register_forward_pre_hook(self.choose_attention, with_kwargs=True)
+            for module, names in groups:
+                if names[0] in "qkvo":
+                    self.replace(module, names)
         if self.feed_forward_share:
-            self.factor("mlp.gate_proj")
-            self.factor("mlp.up_proj")
-            mlp.register_forward_pre_hook(self.choose_feed_forward)
+            block.mlp.register_forward_pre_hook(self.choose_feed_forward)
             if case.option("feed_forward_adapters") == "dense":
-                self.replace(mlp.gate_proj, "feed_forward", selects_rows=True)
-                self.replace(mlp.up_proj, "feed_forward", selects_rows=True)
-                self.replace(mlp.down_proj, "feed_forward", selects_rows=False)
+                for module, names in groups:
+                    if names[0] in ("gate", "up", "down"):
+                        self.replace(module, names)
             else:
-                dense = mlp.forward
-                mlp.forward = lambda x: torch.where(self.batch.context, self.narrow_feed_forward(x), dense(x))
+                dense = block.mlp.forward
+                block.mlp.forward = lambda x: torch.where(self.batch.context, self.narrow_feed_forward(x), dense(x))
+
+    def find_parts(self) -> tuple[dict[str, Part], list[tuple[torch.nn.Module, list[str]]]]:
+        """The seven projections, and which of them each module holds."""
+        attention, mlp = self.block.self_attn, self.block.mlp
+        widths = {"q": self.heads * self.head_width, "k": self.kv_heads * self.head_width,
+                  "v": self.kv_heads * self.head_width}  # fmt: skip
+        groups = [(attention.o_proj, ["o"]), (mlp.down_proj, ["down"])]
+        if hasattr(attention, "qkv_proj"):
+            inner = mlp.down_proj.in_features
+            widths |= {"gate": inner, "up": inner}
+            groups += [(attention.qkv_proj, ["q", "k", "v"]), (mlp.gate_up_proj, ["gate", "up"])]
+        else:
+            groups += [(getattr(attention, f"{name}_proj"), [name]) for name in "qkv"]
+            groups += [(mlp.gate_proj, ["gate"]), (mlp.up_proj, ["up"])]
+        parts = {}
+        for module, names in groups:
+            start = 0
+            for name in names:
+                end = start + widths[name] if len(names) > 1 else None
+                parts[name] = Part(module, slice(start, end))
+                start = end
+        return parts, groups
+
+    def activation(self, x: torch.Tensor) -> torch.Tensor:
+        mlp = self.block.mlp
+        return (mlp.act_fn if hasattr(mlp, "act_fn") else mlp.activation_fn)(x)
 
     # Estimator
 
-    def factor(self, name: str) -> None:
+    def factor(self, name: str) -> tuple[torch.Tensor, torch.Tensor]:
         """w1 [in, r] and w2 [r, out] with x w1 w2 ~ x W^T."""
-        weight = self.block.get_submodule(name).base_layer.weight
-        u, s, v = torch.linalg.svd(weight.double(), full_matrices=False)
+        u, s, v = torch.linalg.svd(self.parts[name].weight.detach().double(), full_matrices=False)
         root = s[:RANK].sqrt()
-        self.factors[name] = ((v[:RANK].T * root).float().contiguous(), (root[:, None] * u[:, :RANK].T).float())
+        w1, w2 = v[:RANK].T * root, root[:, None] * u[:, :RANK].T
+        return w1.float().contiguous(), w2.float().contiguous()
 
     def estimate(self, name: str, x: torch.Tensor) -> torch.Tensor:
         w1, w2 = self.factors[name]
-        bias = self.block.get_submodule(name).base_layer.bias
+        bias = self.parts[name].bias
         y = (x.double() @ w1.double()) @ w2.double()
         return y if bias is None else y + bias.double()
 
@@ -136,7 +182,7 @@ class SparseBlock:
     def choose_attention(self, _, args, kwargs) -> None:
         x = kwargs["hidden_states"] if "hidden_states" in kwargs else args[0]
         rows = x[self.batch.context[..., 0]]
-        norms = {name: self.estimate(f"self_attn.{name}_proj", rows).norm(dim=0) for name in "qkv"}
+        norms = {name: self.estimate(name, rows).norm(dim=0) for name in "qkv"}
         count = kept_count(self.kv_heads * self.head_width, self.attention_share)
         group = self.heads // self.kv_heads
         # Query head h * G + g attends to key-value head h.
@@ -147,15 +193,25 @@ class SparseBlock:
         else:
             kept = largest((queries.mean(1) * keys).flatten(), count)
         values = largest(norms["v"], count)
-        self.kept |= {"key": kept, "value": values, "query": self.grouped(kept), "output": self.grouped(values)}
+        self.kept |= {"k": kept, "v": values, "q": self.grouped(kept), "o": self.grouped(values)}
 
     def choose_pairs(self, queries: torch.Tensor, keys: torch.Tensor, count: int) -> list[int]:
-        """Whole pairs (d, d + K / 2), best first, while they fit."""
-        half = self.head_width // 2
-        scores = queries.unflatten(-1, (2, half)).norm(dim=-2).mean(1) * keys.unflatten(-1, (2, half)).norm(dim=-2)
-        pairs = largest(scores.flatten(), max(1, count // 2))
-        first = [pair // half * self.head_width + pair % half for pair in pairs]
-        return sorted(first + [channel + half for channel in first])
+        """Whole pairs (d, d + half), best first by score per channel, while they fit; the first is kept whole."""
+        half = self.rotary_width // 2
+        units = []
+        for head in range(self.kv_heads):
+            for channel in [*range(half), *range(self.rotary_width, self.head_width)]:
+                members = [channel, channel + half] if channel < half else [channel]
+                score = queries[head][:, members].norm(dim=-1).mean() * keys[head][members].norm()
+                units.append((score.item() / len(members), [head * self.head_width + c for c in members]))
+        units.sort(key=lambda unit: (-unit[0], unit[1][0]))
+        kept, last = [], 0
+        for place, (_, members) in enumerate(units):
+            if not kept or len(kept) + len(members) <= count:
+                kept, last = kept + members, place
+        for place in range(last + 1):
+            check_margin([score for score, _ in units], place + 1)
+        return sorted(kept)
 
     def grouped(self, channels: list[int]) -> list[int]:
         group, width = self.heads // self.kv_heads, self.head_width
@@ -170,49 +226,43 @@ class SparseBlock:
             self.kept.pop("feed_forward", None)
             return
         means = torch.stack([rows[mask].double().mean(0) for rows, mask in zip(x, context) if mask.any()])
-        gate, up = self.estimate("mlp.gate_proj", means), self.estimate("mlp.up_proj", means)
-        scores = (self.block.mlp.act_fn(gate) * up).norm(dim=0)
+        gate, up = self.estimate("gate", means), self.estimate("up", means)
+        scores = (self.activation(gate) * up).norm(dim=0)
         self.kept["feed_forward"] = largest(scores, kept_count(len(scores), self.feed_forward_share))
 
     # Sparse layers
 
-    def replace(self, module, kept: str, selects_rows: bool) -> None:
-        """The frozen product of context rows with the kept channels alone; the adapter sees everything."""
-        base, a, b = module.base_layer, module.lora_A["default"].weight, module.lora_B["default"].weight
-        scale = module.scaling["default"]
+    def replace(self, module, names: list[str]) -> None:
+        """The frozen products of context rows with the kept channels alone; the adapter sees everything."""
+        module.forward = lambda x: torch.cat([self.project(name, x) for name in names], dim=-1)
 
-        def forward(x):
-            dense = F.linear(x, base.weight, base.bias)
-            adapter = scale * (x @ a.T) @ b.T
-            if kept not in self.kept:
-                return dense + adapter
-            chosen = torch.tensor(self.kept[kept])
-            if selects_rows:
-                narrow = torch.zeros_like(dense).index_copy(-1, chosen, F.linear(x, base.weight[chosen]))
-                narrow = narrow if base.bias is None else narrow + base.bias
-            else:
-                narrow = F.linear(x[..., chosen], base.weight[:, chosen], base.bias)
-            return torch.where(self.batch.context, narrow, dense) + adapter
-
-        module.forward = forward
+    def project(self, name: str, x: torch.Tensor) -> torch.Tensor:
+        part = self.parts[name]
+        dense = F.linear(x, part.weight, part.bias)
+        kept = self.kept.get("feed_forward" if name in ("gate", "up", "down") else name)
+        if kept is None:
+            return dense + part.adapter(x)
+        chosen = torch.tensor(kept)
+        if name in ("o", "down"):
+            narrow = F.linear(x[..., chosen], part.weight[:, chosen], part.bias)
+        else:
+            narrow = torch.zeros_like(dense).index_copy(-1, chosen, F.linear(x, part.weight[chosen]))
+            narrow = narrow if part.bias is None else narrow + part.bias
+        return torch.where(self.batch.context, narrow, dense) + part.adapter(x)
 
     def narrow_feed_forward(self, x: torch.Tensor) -> torch.Tensor:
         """The network as if it had the kept channels alone, its adapters as well."""
-        mlp = self.block.mlp
         if "feed_forward" not in self.kept:
             return x.new_zeros(x.shape)
         chosen = torch.tensor(self.kept["feed_forward"])
 
-        def inner(module):
-            base, a, b = module.base_layer, module.lora_A["default"].weight, module.lora_B["default"].weight
-            bias = None if base.bias is None else base.bias[chosen]
-            return F.linear(x, base.weight[chosen], bias) + module.scaling["default"] * (x @ a.T) @ b[chosen].T
+        def inner(part: Part) -> torch.Tensor:
+            bias = None if part.bias is None else part.bias[chosen]
+            return F.linear(x, part.weight[chosen], bias) + part.adapter(x, outputs=chosen)
 
-        h = mlp.act_fn(inner(mlp.gate_proj)) * inner(mlp.up_proj)
-        down = mlp.down_proj
-        a, b = down.lora_A["default"].weight, down.lora_B["default"].weight
-        return (F.linear(h, down.base_layer.weight[:, chosen], down.base_layer.bias)
-                + down.scaling["default"] * (h @ a[:, chosen].T) @ b.T)  # fmt: skip
+        h = self.activation(inner(self.parts["gate"])) * inner(self.parts["up"])
+        down = self.parts["down"]
+        return F.linear(h, down.weight[:, chosen], down.bias) + down.adapter(h, inputs=chosen)
 
 
 class SparseBatch:
@@ -264,7 +314,7 @@ def load(case: Case, folder: Path):
 def run(case: Case, folder: Path, seed: int):
     model = load(case, folder).eval()
     torch.manual_seed(seed)
-    sequences, labels = random_sequences([19, 31, 11], [11, 20, 4], model.config.vocab_size)
+    sequences, labels = random_sequences(list(case.lengths), [11, 20, 4], model.config.vocab_size)
     batch = SparseBatch(case, sequences, labels)
     decoder = model.get_base_model().model
     blocks = [SparseBlock(batch, case, layer, block, model.config) for layer, block in enumerate(decoder.layers)]
@@ -280,9 +330,9 @@ def run(case: Case, folder: Path, seed: int):
     for block in blocks:
         for name, channels in block.kept.items():
             # Of the last layer's outputs only scored rows are computed.
-            if block.is_last and name == "output" and not (batch.context[..., 0] & batch.output).any():
+            if block.is_last and name == "o" and not (batch.context[..., 0] & batch.output).any():
                 continue
-            expected[f"kept.{block.layer}.{name}"] = torch.tensor(channels, dtype=torch.int32)
+            expected[f"kept.{block.layer}.{SETS.get(name, name)}"] = torch.tensor(channels, dtype=torch.int32)
     return expected, blocks
 
 
@@ -294,7 +344,8 @@ def write_predictors(case: Case, blocks: list[SparseBlock], folder: Path) -> Non
         prefix = f"model.layers.{block.layer}"
         shares |= {f"{prefix}.mlp": block.feed_forward_share, f"{prefix}.self_attn": block.attention_share}
         for name, (w1, w2) in block.factors.items():
-            tensors |= {f"{prefix}.{name}.w1": w1, f"{prefix}.{name}.w2": w2}
+            module = f"self_attn.{name}_proj" if name in "qkv" else f"mlp.{name}_proj"
+            tensors |= {f"{prefix}.{module}.w1": w1, f"{prefix}.{module}.w2": w2}
     save_file(tensors, folder / "model.safetensors")
     config = {"base_model": f"tiny-{case.name}", "predictor_rank": RANK, "modes": {"o1": {"layer_sparsity": shares}}}
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
