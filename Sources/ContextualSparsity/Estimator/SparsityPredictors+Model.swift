@@ -8,8 +8,8 @@ extension SparsityPredictors {
     ///
     /// The frozen weights alone count; adapters change them little. The same weights give the same factors.
     /// - Parameter rank: of every factor; weights with a side below it are padded with zeros.
-    package init(of model: CausalLM, rank: Int, baseModel: String = "", fingerprint: String? = nil) {
-        self.init(rank: rank, baseModel: baseModel, fingerprint: fingerprint)
+    package init(of model: CausalLM, rank: Int, fingerprint: String? = nil) {
+        self.init(rank: rank, baseModel: "", fingerprint: fingerprint)
         func factors(_ linear: Linear) -> LowRankFactors {
             LowRankFactors(of: linear.weight, rank: rank, on: model.backend)
         }

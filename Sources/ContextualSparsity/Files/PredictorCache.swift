@@ -45,13 +45,12 @@ package struct PredictorCache {
     ///
     /// Kept in f32, so that a run that reads them goes on exactly as one that made them.
     /// - Parameters:
-    ///   - model: loaded from `source`.
+    ///   - fingerprint: the model's, see `ModelFingerprint`.
     ///   - rank: of every factor.
-    /// - Throws: `InputError` when the model cannot be read or the cache cannot be written.
+    /// - Throws: `InputError` when the cache cannot be written.
     package func predictors(
-        of model: CausalLM, from source: ModelSource, rank: Int
+        of model: CausalLM, fingerprint: String, rank: Int
     ) throws(InputError) -> (predictors: SparsityPredictors, origin: Origin) {
-        let fingerprint = try ModelFingerprint.of(source)
         let folder = "\(folder)/\(fingerprint)-r\(rank)-\(model.computeType.rawValue)"
         var origin = Origin.made
         if FileStatus(path: "\(folder)/\(PredictorFiles.configuration)") != .missing {
@@ -61,9 +60,7 @@ package struct PredictorCache {
                 origin = .remade(error)
             }
         }
-        let name = source.path.split(separator: "/").last.map(String.init) ?? ""
-        let predictors = SparsityPredictors(
-            of: model, rank: rank, baseModel: name, fingerprint: fingerprint)
+        let predictors = SparsityPredictors(of: model, rank: rank, fingerprint: fingerprint)
         do {
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         } catch {

@@ -8,7 +8,7 @@ extension ScoredSparsity {
     /// cache, where they are made and put when they are not there.
     ///
     /// - Parameters:
-    ///   - model: loaded from `source`.
+    ///   - fingerprint: the model's, see `ModelFingerprint`.
     ///   - predictorFolder: a predictor folder in the published layout; nil for the cache.
     ///   - seed: of method random.
     ///   - cache: nil for the user's.
@@ -16,7 +16,7 @@ extension ScoredSparsity {
     /// - Throws: `InputError` when the plan does not suit the model, when the folder's predictors are another model's, or
     ///   when files cannot be read or written.
     package static func prepared(
-        _ model: CausalLM, from source: ModelSource, plan: SparsityPlan, predictorFolder: String? = nil,
+        _ model: CausalLM, fingerprint: String, plan: SparsityPlan, predictorFolder: String? = nil,
         seed: UInt64 = 0, cache: PredictorCache? = nil
     ) throws(InputError) -> (policy: ScoredSparsity, note: String?) {
         guard plan.method == .paper else {
@@ -24,14 +24,14 @@ extension ScoredSparsity {
         }
         if let predictorFolder {
             let predictors = try PredictorFiles.read(
-                predictorFolder, for: model.configuration, fingerprint: ModelFingerprint.of(source))
+                predictorFolder, for: model.configuration, fingerprint: fingerprint)
             return (try ScoredSparsity(model, plan: plan, predictors: predictors), nil)
         }
         // Before minutes go into decompositions.
         try plan.validate(for: model.configuration)
         let place: PredictorCache
         if let cache { place = cache } else { place = try .standard() }
-        let (predictors, origin) = try place.predictors(of: model, from: source, rank: plan.rank)
+        let (predictors, origin) = try place.predictors(of: model, fingerprint: fingerprint, rank: plan.rank)
         let note: String? =
             switch origin {
             case .cache: nil

@@ -14,13 +14,13 @@ import Testing
         let run = try SparseRun("llama")
         try withTemporaryFolder { folder in
             let cache = PredictorCache(folder: "\(folder)/predictors")
-            let made = try cache.predictors(of: run.model, from: run.source, rank: 6)
-            let read = try cache.predictors(of: run.model, from: run.source, rank: 6)
+            let made = try cache.predictors(of: run.model, fingerprint: run.fingerprint, rank: 6)
+            let read = try cache.predictors(of: run.model, fingerprint: run.fingerprint, rank: 6)
             #expect(made.origin == .made && read.origin == .cache && made.predictors == read.predictors)
             #expect(made.predictors == read.predictors && made.predictors.rank == 6)
-            #expect(try cache.predictors(of: run.model, from: run.source, rank: 3).origin == .made)
+            #expect(try cache.predictors(of: run.model, fingerprint: run.fingerprint, rank: 3).origin == .made)
             let other = try SparseRun("qwen3")
-            #expect(try cache.predictors(of: other.model, from: other.source, rank: 6).origin == .made)
+            #expect(try cache.predictors(of: other.model, fingerprint: other.fingerprint, rank: 6).origin == .made)
         }
     }
 
@@ -29,18 +29,18 @@ import Testing
         let run = try SparseRun("llama")
         try withTemporaryFolder { folder in
             let cache = PredictorCache(folder: folder)
-            let made = try cache.predictors(of: run.model, from: run.source, rank: 4)
+            let made = try cache.predictors(of: run.model, fingerprint: run.fingerprint, rank: 4)
             let entries = try FileManager.default.contentsOfDirectory(atPath: folder)
             let path = "\(folder)/\(try #require(entries.first))/\(file)"
             let bytes = try Data(contentsOf: URL(fileURLWithPath: path))
             try bytes.prefix(length).write(to: URL(fileURLWithPath: path))
-            let remade = try cache.predictors(of: run.model, from: run.source, rank: 4)
+            let remade = try cache.predictors(of: run.model, fingerprint: run.fingerprint, rank: 4)
             guard case .remade = remade.origin else {
                 Issue.record("not made again: \(remade.origin)")
                 return
             }
             #expect(remade.predictors == made.predictors)
-            #expect(try cache.predictors(of: run.model, from: run.source, rank: 4).origin == .cache)
+            #expect(try cache.predictors(of: run.model, fingerprint: run.fingerprint, rank: 4).origin == .cache)
         }
     }
 
@@ -76,12 +76,12 @@ import Testing
             func prepared(_ run: SparseRun, folder: String?) throws -> (policy: ScoredSparsity, note: String?)
             {
                 try ScoredSparsity.prepared(
-                    run.model, from: run.source, plan: plan, predictorFolder: folder,
+                    run.model, fingerprint: run.fingerprint, plan: plan, predictorFolder: folder,
                     cache: PredictorCache(folder: "\(folder ?? "")/cache"))
             }
             let own = "\(folder)/own"
             try FileManager.default.createDirectory(atPath: own, withIntermediateDirectories: true)
-            let fingerprint = try ModelFingerprint.of(run.source)
+            let fingerprint = run.fingerprint
             var predictors = SparsityPredictors(of: run.model, rank: 5, fingerprint: fingerprint)
             try PredictorFiles.write(predictors, plans: [], layerCount: 2, type: .float32, to: own)
             let batch = SparseRun.batch()

@@ -9,7 +9,7 @@ import TestSupport
 import Testing
 
 struct SparseRun {
-    let source: ModelSource
+    let fingerprint: String
     let model: CausalLM
     let adapters: AdapterSet
     var backend: any Backend { model.backend }
@@ -25,7 +25,8 @@ struct SparseRun {
     }
 
     init(model path: String, adapter: String) throws {
-        source = try ModelSource(path: GoldenFolder(path).path)
+        let source = try ModelSource(path: GoldenFolder(path).path)
+        fingerprint = try ModelFingerprint.of(source)
         model = try CausalLM(source, computeType: .float32, backend: CPUBackend())
         adapters = try AdapterSet.load(GoldenFolder(adapter).path, into: model)
     }
