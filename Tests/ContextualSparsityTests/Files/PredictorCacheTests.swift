@@ -18,9 +18,12 @@ import Testing
             let read = try cache.predictors(of: run.model, fingerprint: run.fingerprint, rank: 6)
             #expect(made.origin == .made && read.origin == .cache && made.predictors == read.predictors)
             #expect(made.predictors == read.predictors && made.predictors.rank == 6)
-            #expect(try cache.predictors(of: run.model, fingerprint: run.fingerprint, rank: 3).origin == .made)
+            #expect(
+                try cache.predictors(of: run.model, fingerprint: run.fingerprint, rank: 3).origin == .made)
             let other = try SparseRun("qwen3")
-            #expect(try cache.predictors(of: other.model, fingerprint: other.fingerprint, rank: 6).origin == .made)
+            #expect(
+                try cache.predictors(of: other.model, fingerprint: other.fingerprint, rank: 6).origin == .made
+            )
         }
     }
 
@@ -40,7 +43,8 @@ import Testing
                 return
             }
             #expect(remade.predictors == made.predictors)
-            #expect(try cache.predictors(of: run.model, fingerprint: run.fingerprint, rank: 4).origin == .cache)
+            #expect(
+                try cache.predictors(of: run.model, fingerprint: run.fingerprint, rank: 4).origin == .cache)
         }
     }
 
