@@ -27,7 +27,7 @@ import Testing
         }
     }
 
-    @Test(arguments: ["model.safetensors", "config.json"], [0, 1, 100])
+    @Test(arguments: ["model.safetensors", "config.json"], [0, 1, 60])
     func `what is damaged is made again`(file: String, length: Int) throws {
         let run = try SparseRun("llama")
         try withTemporaryFolder { folder in
