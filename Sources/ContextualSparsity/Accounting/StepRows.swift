@@ -47,7 +47,7 @@ package struct StepRows: Equatable, Sendable {
 
     /// How many rows run sparse under a plan.
     package func sparseCount(under plan: SparsityPlan) -> Int {
-        let dense = plan.denseSinkTokens
+        let dense = plan.denseLeadingTokens
         let beyond = sequenceLengths.reduce(0) { $0 + max(0, $1 - dense) }
         return beyond - labelledCount(from: dense) + sparseOutputCount(under: plan)
     }
@@ -55,7 +55,7 @@ package struct StepRows: Equatable, Sendable {
     /// How many of the labelled rows do.
     package func sparseOutputCount(under plan: SparsityPlan) -> Int {
         let share = plan.contextTokens == .all ? 1 : plan.sparseOutputShare
-        return Int((Double(labelledCount(from: plan.denseSinkTokens)) * share).rounded())
+        return Int((Double(labelledCount(from: plan.denseLeadingTokens)) * share).rounded())
     }
 
     private func labelledCount(from position: Int) -> Int {

@@ -20,8 +20,9 @@ package final class ScoredSparsity: SparsityPolicy {
     /// The value channels of the block that is running: its output projection reads no others.
     private var values: (layer: Int, channels: KeptAndRest)?
 
-    package var denseLeadingTokens: Int { plan.denseSinkTokens }
+    package var denseLeadingTokens: Int { plan.denseLeadingTokens }
     package var sparseOutputShare: Double { plan.contextTokens == .all ? 1 : plan.sparseOutputShare }
+    package func passesContextGradient(layer: Int) -> Bool { layer >= plan.contextGradientFrom }
 
     /// - Parameters:
     ///   - plan: of any method but calibrated.

@@ -96,14 +96,18 @@ final class SelfAttention {
             projected =
                 tape.linears(
                     tape.selectRows(x, selection), [query.layer(dropoutSeed: seed)],
-                    parts: pass.parts(uses.map { [$0.query] }, of: queryPartition))
+                    parts: pass.parts(uses.map { [$0.query] }, of: queryPartition, layer: layer, cut: [.none]))
                 + tape.linears(
                     x, [key, value].map { $0.layer(dropoutSeed: seed) },
-                    parts: pass.parts(uses.map { [$0.key, $0.value] }, of: pass.sparsity?.rows))
+                    parts: pass.parts(
+                        uses.map { [$0.key, $0.value] }, of: pass.sparsity?.rows, layer: layer,
+                        cut: [.adapterOnly, .adapterOnly]))
         } else {
             projected = tape.linears(
                 x, [query, key, value].map { $0.layer(dropoutSeed: seed) },
-                parts: pass.parts(uses.map { [$0.query, $0.key, $0.value] }, of: queryPartition))
+                parts: pass.parts(
+                    uses.map { [$0.query, $0.key, $0.value] }, of: queryPartition, layer: layer,
+                    cut: [.none, .adapterOnly, .adapterOnly]))
         }
         let q = positioned(projected[0], queryNorm, pass, queries.positions)
         var k = positioned(projected[1], keyNorm, pass, pass.allRows.positions)
@@ -124,7 +128,7 @@ final class SelfAttention {
         }
         return tape.linears(
             mixed, [output.layer(dropoutSeed: seed)],
-            parts: pass.parts(use.map { [$0] }, of: queryPartition))[0]
+            parts: pass.parts(use.map { [$0] }, of: queryPartition, layer: layer, cut: [.none]))[0]
     }
 
     private func positioned(
@@ -172,6 +176,6 @@ final class FeedForward {
         return pass.tape.feedForward(
             x, gate: gate.layer(dropoutSeed: seed), up: up.layer(dropoutSeed: seed),
             down: down.layer(dropoutSeed: seed), activation: activation,
-            parts: pass.parts(use.map { [$0] }, of: partition))
+            parts: pass.parts(use.map { [$0] }, of: partition, layer: layer, cut: [.none]))
     }
 }

@@ -56,7 +56,10 @@ struct ForwardPass {
         self.rotary = rotary.tables(positionCount: Int(positions.max() ?? 0) + 1, backend: backend)
         guard let rows = batch.outputRows, rows.count < batch.tokens.count else {
             outputRows = allRows
-            sparsity = nil
+            sparsity = policy.flatMap {
+                Self.sparsity(
+                    of: batch, outputRows: batch.tokens.indices.map { Int32($0) }, under: $0, on: backend)
+            }
             return
         }
         precondition(
@@ -75,11 +78,24 @@ struct ForwardPass {
     }
 
     /// Context rows as a policy wants them, the others with all channels; nil where every row computes everything.
-    func parts(_ context: [ChannelUse]?, of rows: RowPartition?) -> [RowPart]? {
-        guard let rows, let context, context.contains(where: { $0.selection != nil }) else { return nil }
-        let sparse = RowPart(rows: rows.context, uses: context)
+    ///
+    /// - Parameters:
+    ///   - context: what context rows compute in each layer of the operation, nil for everything.
+    ///   - rows: the partition of the operation's rows, nil when all are dense.
+    ///   - cut: which gradients context rows give where none go down through the layer's context rows.
+    func parts(
+        _ context: [ChannelUse]?, of rows: RowPartition?, layer: Int, cut: [RowGradient]
+    ) -> [RowPart]? {
+        guard let sparsity, let rows else { return nil }
+        var uses = context ?? cut.map { _ in .all }
+        if !sparsity.policy.passesContextGradient(layer: layer) {
+            for (number, gradient) in cut.enumerated() { uses[number].gradient = gradient }
+        } else if uses.allSatisfy(\.computesEverything) {
+            return nil
+        }
+        let sparse = RowPart(rows: rows.context, uses: uses)
         guard rows.output.count > 0 else { return [sparse] }
-        return [RowPart(rows: rows.output, uses: context.map { _ in .all }), sparse]
+        return [RowPart(rows: rows.output, uses: uses.map { _ in .all }), sparse]
     }
 
     private static func sparsity(

@@ -17,6 +17,8 @@ final class PolicySpy: SparsityPolicy {
 
     var denseLeadingTokens: Int { policy.denseLeadingTokens }
     var sparseOutputShare: Double { policy.sparseOutputShare }
+    func passesContextGradient(layer: Int) -> Bool { policy.passesContextGradient(layer: layer) }
+    func prepare(step: Int) { policy.prepare(step: step) }
 
     func forget() { (kept, contextRows) = ([:], [:]) }
 
