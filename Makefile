@@ -80,6 +80,11 @@ check-sparsity: ## Contextual sparsity: its acceptance tests, and PyTorch's chan
 check-gemm: build ## Speed of the matrix product at the shapes of real models
 	$(BENCHMARKS) gemm --check
 
+.PHONY: check-sparse-speed
+check-sparse-speed: build $(MODEL)/config.json ## How much of the predicted speed-up sparse steps realise
+	$(BENCHMARKS) sparse-step --billion --layers 8 --batch 1 --length 1024 --check 0.95
+	$(BENCHMARKS) sparse-step --model $(MODEL) --check 0.90
+
 .PHONY: check-startup
 check-startup: build $(GGUF) ## Time from command to first step, and allocations in a steady step
 	$(BENCHMARKS) startup --check --model $(GGUF)
