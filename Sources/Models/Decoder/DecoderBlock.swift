@@ -96,7 +96,8 @@ final class SelfAttention {
             projected =
                 tape.linears(
                     tape.selectRows(x, selection), [query.layer(dropoutSeed: seed)],
-                    parts: pass.parts(uses.map { [$0.query] }, of: queryPartition, layer: layer, cut: [.none]))
+                    parts: pass.parts(uses.map { [$0.query] }, of: queryPartition, layer: layer, cut: [.none])
+                )
                 + tape.linears(
                     x, [key, value].map { $0.layer(dropoutSeed: seed) },
                     parts: pass.parts(
