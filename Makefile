@@ -85,6 +85,19 @@ check-sparse-speed: build $(MODEL)/config.json ## How much of the predicted spee
 	$(BENCHMARKS) sparse-step --billion --layers 8 --batch 1 --length 1024 --check 0.95
 	$(BENCHMARKS) sparse-step --model $(MODEL) --check 0.90
 
+# What check-quality trains and tests on: folders arithmetic and commonsense with train.jsonl and test-*.jsonl.
+QUALITY_DATA ?= ../shared/data
+QUALITY := python3 tools/checks/check_quality.py --model $(MODEL) --sparselora $(SPARSELORA) --data $(QUALITY_DATA) \
+    --cache .cache/quality --paper
+
+.PHONY: check-quality
+check-quality: build $(MODEL)/config.json ## Loss and accuracy of sparse training against dense, one seed, an hour
+	$(QUALITY) --form quick
+
+.PHONY: check-quality-full
+check-quality-full: build $(MODEL)/config.json ## The same with whole data and three seeds, many hours; may be stopped
+	$(QUALITY) --form full
+
 .PHONY: check-startup
 check-startup: build $(GGUF) ## Time from command to first step, and allocations in a steady step
 	$(BENCHMARKS) startup --check --model $(GGUF)
