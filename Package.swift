@@ -96,7 +96,7 @@ let package = Package(
             "ContextualSparsityTests",
             [
                 "ContextualSparsity", "ConfigurationFiles", "FileSupport", "TensorEngine", "Checkpoints",
-                "Models",
+                "Models", "Adapters",
             ]),
         tests("EvaluationTests", ["Evaluation"]),
         tests(
