@@ -18,7 +18,7 @@ extension SparsityPlan {
             "# Evaluation, generation and merging are always dense.",
             "",
             "# How channels are chosen: calibrated (statistics of the dense first steps; the others are estimated),",
-            "# paper (singular value decomposition; the others count as zero), random or norm.",
+            "# paper (singular value decomposition; the others count as zero), random or norm; for analysis oracle, wanda.",
             "\(Keys.method): \(method.rawValue)",
             "",
             "# Share of channels left out, from 0 to below 1, by layer (7, 3-28 or \"3-5, 8\"). Layers not listed are dense.",
@@ -43,6 +43,9 @@ extension SparsityPlan {
             "",
             "# Adapters of gate, up and down: channel_masked (they see the kept channels only) or dense.",
             "\(Keys.feedForwardAdapters): \(feedForwardAdapters.rawValue)",
+            "# Gradients of context tokens go down from the last layer to this one; below, context tokens train only the",
+            "# adapters of key and value projections. 0 for exact gradients.",
+            "\(Keys.contextGradientFrom): \(contextGradientFrom)",
             "# Choose query and key channels in the pairs that rotary positions turn.",
             "\(Keys.pairAware): \(pairAware)",
         ]
