@@ -66,6 +66,7 @@ check-step: build $(MODEL)/config.json ## Speed and memory of a training step, b
 .PHONY: check-tokenizers
 check-tokenizers: $(MODEL)/config.json ## Every tokenizer at hand gives the ids of Hugging Face tokenizers, 100 MB each
 	$(PYTHON) tools/checks/check_tokenizer.py $(MODEL) $(GGUF) --zoo .cache/tokenizers --megabytes 100
+
 .PHONY: check-sparsity
 check-sparsity: ## Contextual sparsity: its acceptance tests, and PyTorch's channels, losses and gradients
 	rm -rf $(CHECKS)/sparsity

@@ -141,7 +141,9 @@ struct PatternMatcher: Sendable {
                 counter = instruction.first
                 goesOn = true
             case .repeatGreedily, .repeatPossessively, .repeatLazily:
-                if let reached = startRun(instruction, counter, text, at: position) {
+                if steps > Self.stepsBeforeRemembering, isKnownToFail(counter, position) {
+                    goesOn = false
+                } else if let reached = startRun(instruction, counter, text, at: position) {
                     position = reached
                     counter += 1
                     goesOn = true
