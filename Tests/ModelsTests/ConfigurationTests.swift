@@ -89,23 +89,6 @@ struct ConfigurationTests {
         #expect(error.problem == "there is no key \"\(key)\"")
     }
 
-    @Test func anUnsupportedRopeTypeSaysWhatIsSupported() throws {
-        var object = try golden()
-        object["rope_parameters"] = try JSONParser.parse(#"{"rope_type": "longrope"}"#, location: "")
-        let error = try #require(throws: InputError.self) { try configuration(object) }
-        #expect(error.problem == "the rope scaling \"longrope\" is not supported")
-        #expect(error.advice == "Supported: default, linear, llama3.")
-    }
-
-    @Test func anUnsupportedModelTypeIsNamedBeforeAnythingElse() throws {
-        try withTemporaryFolder { folder in
-            try AtomicFile.write(to: "\(folder)/config.json", text: #"{"model_type": "mamba"}"#)
-            let error = try #require(throws: InputError.self) { try ModelSource(path: folder) }
-            #expect(error.problem == "the model type \"mamba\" is not supported")
-            #expect(error.advice == "Supported: llama, mistral, qwen2, qwen3, gemma2, gemma3_text.")
-        }
-    }
-
     private func familyConfiguration(
         _ folder: String, changing change: (inout JSONObject) throws -> Void = { _ in }
     ) throws -> DecoderConfiguration {
