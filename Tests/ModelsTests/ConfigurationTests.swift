@@ -125,6 +125,9 @@ struct ConfigurationTests {
         #expect(configuration.headWidth == 256 && configuration.queryScale == 1 / 16)
         #expect(configuration.attentionSoftcap == 50 && configuration.logitSoftcap == 30)
         #expect(try familyConfiguration("qwen3") { $0["head_dim"] = nil }.headWidth == 128)
+        // The first Gemma files say "gelu" and mean the approximation by tanh.
+        #expect(
+            try familyConfiguration("gemma") { $0["hidden_act"] = .string("gelu") }.activation == .geluTanh)
         // The square root of 32 is 5.657, in bf16 5.65625.
         #expect(configuration.embeddingScale(in: .float32) == Float(32).squareRoot())
         #expect(configuration.embeddingScale(in: .bfloat16) == 5.65625)

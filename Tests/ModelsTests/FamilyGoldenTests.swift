@@ -13,7 +13,7 @@ import Testing
 struct FamilyGoldenTests {
     static let folders = [
         "llama", "llama-dynamic", "llama-yarn", "mistral", "qwen2", "qwen2-windows", "qwen3",
-        "qwen3-bias-windows", "qwen3-yarn-options", "gemma2", "gemma3", "gemma3-older-config",
+        "qwen3-bias-windows", "qwen3-yarn-options", "gemma", "gemma2", "gemma3", "gemma3-older-config",
         "gemma3-wrapped",
         "phi3", "phi3-longrope", "smollm3", "smollm3-windows", "olmo2", "granite",
     ]

@@ -52,6 +52,7 @@ VARIANTS = {
     "qwen2-windows": ("qwen2", UPPER_WINDOWS),
     "qwen3": ("qwen3", dict(head_dim=16, tie_word_embeddings=True)),
     "qwen3-bias-windows": ("qwen3", dict(attention_bias=True) | UPPER_WINDOWS),
+    "gemma": ("gemma", dict(num_key_value_heads=1, head_dim=16)),
     "gemma2": ("gemma2", dict(num_hidden_layers=3, sliding_window=5, query_pre_attn_scalar=20,
                               attn_logit_softcapping=1.5, final_logit_softcapping=4.0)),
     "gemma3": ("gemma3_text", dict(num_hidden_layers=7, num_attention_heads=2, num_key_value_heads=1, head_dim=16,

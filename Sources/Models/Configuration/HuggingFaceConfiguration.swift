@@ -97,6 +97,7 @@ extension DecoderConfiguration {
     ) throws(InputError) -> GateActivation {
         guard fields.has(defaults.activationKey) else { return defaults.activation }
         let name = try fields.string(defaults.activationKey)
+        if name == "gelu", let activation = defaults.plainGELU { return activation }
         switch name {
         case "silu", "swish": return .silu
         case "gelu_pytorch_tanh": return .geluTanh

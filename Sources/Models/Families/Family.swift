@@ -69,6 +69,8 @@ package struct Family: Sendable {
     struct Defaults: Sendable {
         var activationKey = "hidden_act"
         var activation = GateActivation.silu
+        /// What "gelu" names, where that is not an activation that this version lacks.
+        var plainGELU: GateActivation?
         /// nil: width divided by heads.
         var headWidth: Int?
         var tiesEmbeddings = false

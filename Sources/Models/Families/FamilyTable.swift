@@ -21,6 +21,12 @@ extension Family {
             defaults: Defaults(headWidth: 128, maximumPositions: 32_768, keyValueHeadCount: 32),
             layerModules: standardLayerModules + queryKeyNorms),
         Family(
+            modelType: "gemma", className: "GemmaForCausalLM", ggufArchitecture: "gemma",
+            normOffset: 1, scalesEmbeddings: true,
+            defaults: Defaults(
+                activation: .geluTanh, plainGELU: .geluTanh, headWidth: 256, tiesEmbeddings: true,
+                maximumPositions: 8192, keyValueHeadCount: 16)),
+        Family(
             modelType: "gemma2", className: "Gemma2ForCausalLM", ggufArchitecture: "gemma2",
             normOffset: 1, normPlacement: .around, windows: .allButEvery(2), scalesEmbeddings: true,
             queryScale: .configured(exceptionalLayerCounts: [46]), attentionSoftcap: 50, logitSoftcap: 30,

@@ -90,7 +90,6 @@ extension Family {
             ]
         ),
         ("an activation without a gate is missing", ["gpt_bigcode", "arcee"]),
-        ("its scaled norms are missing; Gemma 2 and 3 are supported", ["gemma"]),
         ("windows with rope of their own beside YaRN are missing; OLMo 2 is supported", ["olmo3"]),
     ]
 }
