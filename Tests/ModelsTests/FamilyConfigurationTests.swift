@@ -109,12 +109,13 @@ struct FamilyConfigurationTests {
     }
 
     @Test func layersThatDoNotRotateAreListedOrEveryFourth() throws {
-        #expect(try configuration("smollm3").rotates == [true, true, true, false])
+        #expect(try configuration("smollm3").unrotatedLayers == [3])
         #expect(
-            try configuration("smollm3", #"{"no_rope_layers": null}"#).rotates == [true, true, true, false])
+            try configuration("smollm3", #"{"no_rope_layers": null}"#).unrotatedLayers == [3])
         #expect(
-            try configuration("smollm3", #"{"no_rope_layers": null, "no_rope_layer_interval": 2}"#).rotates
-                == [true, false, true, false])
+            try configuration("smollm3", #"{"no_rope_layers": null, "no_rope_layer_interval": 2}"#)
+                .unrotatedLayers
+                == [1, 3])
         #expect(try configuration("smollm3-windows").windows == [6, 0, 6])
     }
 

@@ -31,7 +31,7 @@ SEED = 20_240_901
 STEPS = 10
 VOCABULARY = 320
 STORED_AS = {"bf16": torch.bfloat16, "f16": torch.float16}
-# Longer than windows and original context lengths below, and short ones.
+# Longer than windows and context lengths below, and short.
 LENGTHS = [120, 17]
 
 COMMON = dict(vocab_size=VOCABULARY, bos_token_id=1, eos_token_id=2, pad_token_id=0, hidden_size=128,
@@ -50,7 +50,8 @@ FAMILIES = {
         head_dim=32, rope_theta=500_000.0, rms_norm_eps=1e-5, max_position_embeddings=131_072, tie_word_embeddings=True,
         rope_scaling={"factor": 32.0, "high_freq_factor": 4.0, "low_freq_factor": 1.0,
                       "original_max_position_embeddings": 64, "rope_type": "llama3"})),
-    "Llama, dynamic rope": ("llama", dict(max_position_embeddings=64, rope_scaling={"type": "dynamic", "factor": 2.0})),
+    # transformers remembers the longest sequence that it has seen: those of training stay below the maximum.
+    "Llama, dynamic rope": ("llama", dict(max_position_embeddings=112, rope_scaling={"type": "dynamic", "factor": 2.0})),
     "Llama, linear rope": ("llama", dict(rope_scaling={"type": "linear", "factor": 8.0})),
     "SmolLM2": ("llama", dict(hidden_size=144, num_attention_heads=9, num_key_value_heads=3, rope_theta=100_000,
                               tie_word_embeddings=True)),

@@ -18,7 +18,11 @@ extension ModelSource {
             members.append(("original_max_position_embeddings", .integer(scaling.originalMaximumPositions)))
         }
         if family.unrotatedInterval != nil {
-            members.append(("no_rope_layers", .array(c.rotates.map { .integer($0 ? 1 : 0) })))
+            members.append(
+                (
+                    "no_rope_layers",
+                    .array((0..<c.layerCount).map { .integer(c.unrotatedLayers.contains($0) ? 0 : 1) })
+                ))
         }
         return members
     }

@@ -41,8 +41,8 @@ package struct DecoderConfiguration: Equatable, Sendable {
     package var normPlacement = NormPlacement.before
     /// How many keys a query sees in each layer, 0 for all.
     package var windows: [Int]
-    /// Which layers rotate queries and keys.
-    package var rotates: [Bool]
+    /// The layers that do not rotate queries and keys.
+    package var unrotatedLayers: Set<Int> = []
     /// Caps attention scores softly at this value; 0 for none.
     package var attentionSoftcap: Float = 0
     /// Caps logits softly at this value; 0 for none.

@@ -49,7 +49,9 @@ extension DecoderConfiguration {
         hasOutputBias = file.contains("blk.0.attn_output.bias")
         hasFeedForwardBias = file.contains("blk.0.ffn_gate.bias")
         // GGUF files do not say which layers rotate.
-        rotates = family.usualRotation(layerCount: layerCount)
+        if let interval = family.unrotatedInterval {
+            unrotatedLayers = Family.lastOfEvery(interval, layerCount: layerCount)
+        }
         windows = try family.windows.windows(keys, layerCount: layerCount)
         var queryScalar = headWidth
         if case .configured(let exceptions) = family.queryScale, exceptions.contains(layerCount) {

@@ -41,8 +41,9 @@ extension DecoderConfiguration {
             family.attentionBias == .queryKeyValue || family.attentionBias == .asConfigured && attentionBias
         hasOutputBias = family.attentionBias == .asConfigured && attentionBias
         hasFeedForwardBias = try fields.bool("mlp_bias", default: false)
-        rotates = try family.rotates(fields, layerCount: layerCount)
-        windows = try family.windows.windows(fields, rotates: rotates)
+        unrotatedLayers = try family.unrotatedLayers(fields, layerCount: layerCount)
+        windows = try family.windows.windows(
+            fields, layerCount: layerCount, unrotatedLayers: unrotatedLayers)
         queryScale = 1 / Float(headWidth).squareRoot()
         if case .configured = family.queryScale {
             let scalar = try fields.number(Self.queryScalarKey, in: 1e-6...1e12, default: 256)

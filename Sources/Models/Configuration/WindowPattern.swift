@@ -24,10 +24,9 @@ enum WindowPattern: Equatable, Sendable {
     private var hasDefaultWindow: Bool { self != .everyLayerIfStated && self != .unrotatedLayers }
 
     /// The keys that a query sees in each layer, 0 for all.
-    ///
-    /// - Parameter rotates: whether each layer does.
-    func windows(_ fields: ConfigurationFields, rotates: [Bool]) throws(InputError) -> [Int] {
-        let layerCount = rotates.count
+    func windows(
+        _ fields: ConfigurationFields, layerCount: Int, unrotatedLayers: Set<Int>
+    ) throws(InputError) -> [Int] {
         let everywhere = [Int](repeating: 0, count: layerCount)
         if self == .none { return everywhere }
         if self == .upperLayers || self == .unrotatedLayers,
@@ -51,7 +50,9 @@ enum WindowPattern: Equatable, Sendable {
                 "sliding_window_pattern", in: 1...LargestSize.layers, default: usual)
             return Self.allButEvery(period, window, layerCount)
         }
-        if self == .unrotatedLayers { return rotates.map { $0 ? 0 : window } }
+        if self == .unrotatedLayers {
+            return (0..<layerCount).map { unrotatedLayers.contains($0) ? window : 0 }
+        }
         let first = try fields.integer(
             "max_window_layers", in: 0...LargestSize.layers, default: Self.defaultFirstWindowedLayer)
         return (0..<layerCount).map { $0 >= first ? window : 0 }
@@ -104,18 +105,17 @@ enum WindowPattern: Equatable, Sendable {
 }
 
 extension Family {
-    /// Which layers rotate queries and keys where nothing else is said.
-    func usualRotation(layerCount: Int) -> [Bool] {
-        (1...layerCount).map { layer in unrotatedInterval.map { !layer.isMultiple(of: $0) } ?? true }
+    static func lastOfEvery(_ interval: Int, layerCount: Int) -> Set<Int> {
+        Set((0..<layerCount).filter { ($0 + 1).isMultiple(of: interval) })
     }
 
-    /// Which layers rotate queries and keys: `no_rope_layers` holds 1 for those that do.
-    func rotates(_ fields: ConfigurationFields, layerCount: Int) throws(InputError) -> [Bool] {
-        guard let usual = unrotatedInterval else { return usualRotation(layerCount: layerCount) }
+    /// Which layers do not rotate queries and keys: `no_rope_layers` holds 0 for them.
+    func unrotatedLayers(_ fields: ConfigurationFields, layerCount: Int) throws(InputError) -> Set<Int> {
+        guard let usual = unrotatedInterval else { return [] }
         guard let value = fields.value("no_rope_layers") else {
             let interval = try fields.integer(
                 "no_rope_layer_interval", in: 1...LargestSize.layers, default: usual)
-            return (1...layerCount).map { !$0.isMultiple(of: interval) }
+            return Self.lastOfEvery(interval, layerCount: layerCount)
         }
         let flags = value.arrayValue?.map(\.integerValue)
         guard let flags, flags.count >= layerCount, flags.allSatisfy({ $0 == 0 || $0 == 1 }) else {
@@ -124,6 +124,6 @@ extension Family {
                 expected: "an array with 0 or 1 for each of the \(layerCount) layers",
                 found: value.serialized().prefix(60).description)
         }
-        return flags.prefix(layerCount).map { $0 == 1 }
+        return Set((0..<layerCount).filter { flags[$0] == 0 })
     }
 }

@@ -142,7 +142,7 @@ final class SelfAttention {
         _ x: Variable, _ norm: Normalization?, _ pass: ForwardPass, _ rows: QueryRows
     ) -> Variable {
         let normalised = norm?.inGroups(x, on: pass.tape) ?? x
-        guard configuration.rotates[layer] else { return normalised }
+        if configuration.unrotatedLayers.contains(layer) { return normalised }
         let (table, positions) = pass.rotation(of: rows, window: configuration.windows[layer])
         return pass.tape.rotary(
             normalised, headWidth: configuration.headWidth, table: table, positions: positions)
