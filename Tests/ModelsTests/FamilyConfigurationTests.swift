@@ -2,6 +2,7 @@
 
 import Checkpoints
 import FileSupport
+import Foundation
 import TensorEngine
 import TestSupport
 import Testing
@@ -150,6 +151,55 @@ struct FamilyConfigurationTests {
                 #expect(error.problem.contains(missing), "\(error)")
             }
         }
+    }
+
+    /// Whatever a number is replaced by, the answer is a model or an error.
+    @Test(
+        "no value of any key crashes",
+        arguments: [
+            "qwen3-yarn-options", "gemma3-older-config", "phi3-longrope", "smollm3-windows", "granite",
+        ])
+    func anyValue(folder: String) throws {
+        let golden = GoldenFolder("family-\(folder)")
+        let original = try #require(try JSONParser.parse(fileAt: golden.file("config.json")).objectValue)
+        let values = try [
+            "-1", "0", "1", "3", "0.5", "1e308", "9e18", #""x""#, "[]", "[null]", "{}", "true", "null",
+        ]
+        .map { try JSONParser.parse($0, location: "value") }
+        func documents(_ object: JSONObject, depth: Int) -> [JSONObject] {
+            object.members.flatMap { key, value in
+                var changed = values
+                if depth < 3, let inner = value.objectValue {
+                    changed += documents(inner, depth: depth + 1).map { .object($0) }
+                }
+                return changed.map { value in
+                    var copy = object
+                    copy[key] = value
+                    return copy
+                }
+            }
+        }
+        let text = JSONValue.object(original).serialized()
+        var (models, errors) = (0, 0)
+        try withTemporaryFolder { temporary in
+            try FileManager.default.createSymbolicLink(
+                atPath: "\(temporary)/model.safetensors",
+                withDestinationPath: golden.file("model.safetensors"))
+            for document in documents(original, depth: 0) {
+                let changed = JSONValue.object(document).serialized()
+                if changed == text { continue }
+                try Data(changed.utf8).write(to: URL(fileURLWithPath: "\(temporary)/config.json"))
+                do {
+                    let model = try CausalLM(
+                        ModelSource(path: temporary), computeType: .float32, backend: CPUBackend())
+                    if models.isMultiple(of: 8) { _ = try model.logits(PackedSequences([[1, 2, 3, 4]])) }
+                    models += 1
+                } catch is InputError {
+                    errors += 1
+                }
+            }
+        }
+        #expect(models > 20 && errors > 50)
     }
 
     @Test("the decoder of a model of images and text is read under each of its names")

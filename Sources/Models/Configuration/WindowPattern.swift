@@ -62,7 +62,13 @@ enum WindowPattern: Equatable, Sendable {
     func windows(_ keys: GGUFKeys, layerCount: Int) throws(InputError) -> [Int] {
         let windowKey = "attention.sliding_window"
         switch self {
-        case .none, .upperLayers, .unrotatedLayers: return [Int](repeating: 0, count: layerCount)
+        case .none:
+            guard try keys.integer(windowKey, in: 0...LargestSize.positions, default: 0) == 0 else {
+                // OLMo 3 files call themselves OLMo 2.
+                throw keys.unsupported(windowKey, "windows are not supported in this architecture")
+            }
+            return [Int](repeating: 0, count: layerCount)
+        case .upperLayers, .unrotatedLayers: return [Int](repeating: 0, count: layerCount)
         case .everyLayer, .everyLayerIfStated:
             let window = try keys.integer(windowKey, in: 0...LargestSize.positions, default: 0)
             return [Int](repeating: window, count: layerCount)
