@@ -23,7 +23,8 @@ struct SparseLoRACommand: ParsableCommand {
             """,
         version: "0.1.0",
         subcommands: [
-            TrainCommand.self, GenerateCommand.self, ChatCommand.self, EvaluateCommand.self,
+            TrainCommand.self, PlanSparsityCommand.self, GenerateCommand.self, ChatCommand.self,
+            EvaluateCommand.self,
             MergeCommand.self, InspectCommand.self, LogitsCommand.self,
         ])
 }

@@ -68,6 +68,12 @@ package struct Tensor {
             rowStride: rowStride, type: type)
     }
 
+    /// Whether both handles show the same elements.
+    func isSameMemory(as other: Tensor) -> Bool {
+        storage === other.storage && offset == other.offset && rowCount == other.rowCount
+            && width == other.width && rowStride == other.rowStride && type == other.type
+    }
+
     /// Whether this handle is the only one on its storage, so that writing in place is seen by nobody else.
     mutating func isStorageUnique() -> Bool { isKnownUniquelyReferenced(&storage) }
 

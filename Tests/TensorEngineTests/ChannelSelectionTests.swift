@@ -52,6 +52,74 @@ import Testing
         }
     }
 
+    /// Two layers whose weights are replaced by maps with one first factor, and one of their own beside them.
+    @Test(arguments: [Float(0), 0.4]) func `replaced by maps have the gradients of the maps`(
+        dropoutRate: Float
+    ) {
+        let weights = (0..<3).map { FrozenWeight(random(7, 6, seed: 2 + $0)) }
+        let shared = random(2, 6, seed: 4)
+        func map(_ down: Tensor, _ seed: UInt64) -> ChannelUse {
+            .replaced(
+                by: Compensation(
+                    down: down, up: random(down.rowCount, 7, seed: seed), bias: random(1, 7, seed: seed + 1)))
+        }
+        let uses = [map(shared, 10), map(shared, 20), map(random(3, 6, seed: 5), 30)]
+        let parts = parts(context: [0, 3, 4, 7], of: 9, uses)
+        expectGradients(of: [Leaf("x", 9, 6), Leaf("A", 3, 6), Leaf("B", 7, 3)]) { tape, leaves in
+            let used = dropoutRate > 0 && !tape.isRecording ? Tape(backend: tape.backend) : tape
+            let adapter = LowRankPair(a: leaves[1], b: leaves[2], scale: 1.5, dropoutRate: dropoutRate)
+            let results = used.linears(
+                leaves[0],
+                weights.enumerated().map { number, weight in
+                    LinearLayer(weight, adapter: number == 0 ? adapter : nil, dropoutSeed: 9)
+                }, parts: parts)
+            return results.enumerated().reduce(0) {
+                $0 + weightedSum($1.element, on: used, seed: UInt64($1.offset))
+            }
+        }
+    }
+
+    @Test(arguments: [Float(0), 0.4]) func `give no gradient to the input of rows that pass none`(
+        dropoutRate: Float
+    ) throws {
+        let weight = FrozenWeight(random(7, 6, seed: 2))
+        let (a, b) = (random(3, 6, seed: 3), random(7, 3, seed: 4))
+        let x = random(5, 6, seed: 5)
+        let context: [Int32] = [1, 2, 4]
+        func results(_ gradient: RowGradient) throws -> (output: [Float], x: [Float], a: [Float], b: [Float])
+        {
+            let tape = Tape(backend: backend)
+            let input = Variable(x, needsGradient: true)
+            let pair = LowRankPair(
+                a: Parameter(name: "A", value: a), b: Parameter(name: "B", value: b), scale: 2,
+                dropoutRate: dropoutRate)
+            var use = ChannelUse.all
+            use.gradient = gradient
+            let output = tape.linears(
+                input, [LinearLayer(weight, adapter: pair, dropoutSeed: 3)],
+                parts: parts(context: context, of: 5, [use]))[0]
+            _ = weightedSum(output, on: tape)
+            tape.backward()
+            return try (
+                backend.download(output.value), backend.download(#require(input.gradient)),
+                backend.download(#require(pair.a.gradient)), backend.download(#require(pair.b.gradient))
+            )
+        }
+        let exact = try results(.exact)
+        let adapterOnly = try results(.adapterOnly)
+        let none = try results(.none)
+        #expect(exact.output == adapterOnly.output && exact.output == none.output)
+        #expect(adapterOnly.a == exact.a && adapterOnly.b == exact.b)
+        #expect(none.a != exact.a && none.b != exact.b)
+        for row in 0..<5 {
+            let elements = row * 6..<(row + 1) * 6
+            let expected =
+                context.contains(Int32(row)) ? [Float](repeating: 0, count: 6) : Array(exact.x[elements])
+            #expect(Array(adapterOnly.x[elements]) == expected, "row \(row)")
+            #expect(Array(none.x[elements]) == expected, "row \(row)")
+        }
+    }
+
     @Test(arguments: [false, true], [Float(0), 0.4])
     func `a feed-forward network has the gradients of what it computes`(isSparse: Bool, dropoutRate: Float) {
         let use = ChannelUse(

@@ -42,7 +42,9 @@ struct TrainCommand: ParsableCommand {
             }
             let stop = StopOnSignal.install()
             let view = TrainingView(asJSON: json)
-            let run = try FineTuning(configuration, start: resume ? .resume : overwrite ? .overwrite : .new)
+            let run = try FineTuning(
+                configuration, start: resume ? .resume : overwrite ? .overwrite : .new
+            ) { view.show($0) }
             view.describe(run)
             let summary = try run.run(stop: stop) { view.show($0) }
             if summary.wasStopped { throw ExitReason.interrupted }

@@ -10,6 +10,7 @@ extension TrainEvent {
         case .started(let plan): try Self.line("started", plan)
         case .step(let metrics): try Self.line("step", metrics)
         case .validation(let metrics): try Self.line("validation", metrics)
+        case .sparsityProbe(let probe): try Self.line("sparsity_probe", probe)
         case .checkpointSaved(let step, let path):
             try Self.line("checkpoint", CheckpointNote(step: step, path: path))
         case .warning(let text): try Self.line("warning", WarningNote(text: text))

@@ -13,7 +13,28 @@ final class TrainingView {
 
     /// What is about to happen, before the first step.
     func describe(_ run: FineTuning) {
+        progress.clear()
         for line in run.description { Terminal.note(line) }
+    }
+
+    /// While a sparsity plan is made.
+    func show(_ planning: PlanningProgress) {
+        progress.update(planning.share, "sparsity plan: \(planning.stage)")
+    }
+
+    private static func text(_ probe: SparsityProbe) -> String {
+        var text =
+            "step \(probe.step): sparse pass \(Format.fixed(100 * probe.gap, 1))% from the dense loss "
+            + Format.fixed(probe.denseLoss, 3)
+        if let overlap = probe.overlap {
+            text += ", \(Format.fixed(100 * overlap, 0))% of an oracle's channels"
+        }
+        if let scale = probe.newScale {
+            text +=
+                scale > 0
+                ? "; too far: shares scaled by \(scale) from now on" : "; too far: dense from now on"
+        }
+        return text
     }
 
     func show(_ event: TrainEvent) {
@@ -41,6 +62,9 @@ final class TrainingView {
                 "step \(validation.step): validation loss \(Format.fixed(validation.loss, 4)), "
                     + "perplexity \(Format.fixed(validation.perplexity, 2))"
                     + (validation.isBest ? ", the best so far" : ""))
+        case .sparsityProbe(let probe):
+            progress.clear()
+            Terminal.note(Self.text(probe))
         case .checkpointSaved(let step, let path):
             progress.clear()
             Terminal.note(Terminal.dim("step \(step): checkpoint \(path)"))
@@ -64,6 +88,14 @@ final class TrainingView {
                 + "\(Format.fixed(summary.tokensPerSecond, 0)) tokens/s, peak memory "
                 + "\(Format.bytes(summary.memory.peakProcessBytes)), "
                 + "last loss \(Format.fixed(summary.loss, 4))")
+        if let sparsity = summary.sparsity {
+            let realised =
+                sparsity.realisedSpeedUp.map { "\(Format.fixed($0, 2))x realised" }
+                ?? "too few dense steps to tell the realised one"
+            Terminal.note(
+                "sparse steps took \(Format.fixed(100 * sparsity.flopShare, 0))% of the dense operations: "
+                    + "\(Format.fixed(sparsity.expectedSpeedUp, 2))x expected, \(realised)")
+        }
         if let best = summary.bestValidationLoss, let step = summary.bestStep {
             Terminal.note("best validation loss \(Format.fixed(best, 4)) at step \(step)")
         }

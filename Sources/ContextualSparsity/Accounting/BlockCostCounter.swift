@@ -41,29 +41,36 @@ struct BlockCostCounter {
     ) -> Bool {
         let share = plan.attention[layer] ?? 0
         let (width, keyValueWidth) = (model.width, model.keyValueWidth)
-        let group = model.headCount / model.keyValueHeadCount
-        let keptKeys =
-            plan.pairAware && share > 0
-            ? 2 * KeptChannels.count(of: keyValueWidth / 2, dropping: share)
-            : KeptChannels.count(of: keyValueWidth, dropping: share)
-        let keptValues = KeptChannels.count(of: keyValueWidth, dropping: share)
-
-        func projection(_ name: BlockProjection, _ rows: PartitionedRows, output: Int, kept: Int) -> Product {
+        let kept = AttentionChannels(model, plan, share: share)
+        let isReplaced = share > 0 && plan.method == .calibrated
+        let isCut = layer < plan.contextGradientFrom
+        func projection(
+            _ name: BlockProjection, _ rows: PartitionedRows, output: Int, keeping: Int,
+            _ gradient: SparseGradient
+        ) -> Product {
             Product(
-                rows: share > 0 ? rows : PartitionedRows(all: rows.all, sparse: 0), input: width,
-                output: output, keptInput: width, keptOutput: kept, rank: ranks[layer, name],
-                adapterSeesKeptOnly: false)
+                rows: rows, input: width, output: output,
+                sparseCost: isReplaced ? kept.rank * output : width * keeping,
+                rank: ranks[layer, name], gradient: gradient)
         }
-        let query = projection(.query, queries, output: model.queryWidth, kept: group * keptKeys)
-        let key = projection(.key, keys, output: keyValueWidth, kept: keptKeys)
-        let value = projection(.value, keys, output: keyValueWidth, kept: keptValues)
+        let query = projection(
+            .query, queries, output: model.queryWidth, keeping: kept.queries, isCut ? .none : .exact)
+        let key = projection(
+            .key, keys, output: keyValueWidth, keeping: kept.keys, isCut ? .adapterOnly : .exact)
+        let value = projection(
+            .value, keys, output: keyValueWidth, keeping: kept.values, isCut ? .adapterOnly : .exact)
+        if isReplaced {
+            // The map's first factor, which the three share.
+            let shared = 2 * Double(keys.sparse) * Double(width) * Double(kept.rank)
+            cost.frozenForward += shared
+            if needsGradient, !isCut { cost.frozenBackward += shared }
+        }
         let inputNeedsGradient = needsGradient
         for product in [query, key, value] {
             add(product, inputNeedsGradient: inputNeedsGradient)
-            if product.rows.sparse > 0 {
-                addCompensation(product, inputNeedsGradient: inputNeedsGradient)
-                // The published estimator scores every context row through its factors.
-                if plan.method == .paper { cost.estimator += product.lowRank(plan.rank, product.rows.sparse) }
+            // The published estimator scores every context row through its factors.
+            if plan.method == .paper, share > 0 {
+                cost.estimator += product.lowRank(plan.rank, product.rows.sparse)
             }
         }
         let attentionNeedsGradient = inputNeedsGradient || [query, key, value].contains { $0.rank > 0 }
@@ -71,9 +78,10 @@ struct BlockCostCounter {
         cost.attention +=
             (attentionNeedsGradient ? 7 : 2) * 2 * pairs * Double(model.queryWidth)
         let output = Product(
-            rows: share > 0 ? queries : PartitionedRows(all: queries.all, sparse: 0),
-            input: model.queryWidth, output: width, keptInput: group * keptValues, keptOutput: width,
-            rank: ranks[layer, .output], adapterSeesKeptOnly: false)
+            rows: queries, input: model.queryWidth, output: width,
+            sparseCost: isReplaced
+                ? kept.outputRank * (model.queryWidth + width) : kept.outputInputs * width,
+            rank: ranks[layer, .output], gradient: isCut ? .none : .exact)
         add(output, inputNeedsGradient: attentionNeedsGradient)
         return attentionNeedsGradient || output.rank > 0
     }
@@ -83,79 +91,124 @@ struct BlockCostCounter {
         let share = plan.feedForward[layer] ?? 0
         let (width, inner) = (model.width, model.feedForwardWidth)
         let kept = KeptChannels.count(of: inner, dropping: share)
-        let rows = share > 0 ? rows : PartitionedRows(all: rows.all, sparse: 0)
-        let seesKeptOnly = plan.feedForwardAdapters == .channelMasked
+        let seesKeptOnly = share > 0 && plan.feedForwardAdapters == .channelMasked
+        let gradient = layer < plan.contextGradientFrom ? SparseGradient.none : .exact
         func gated(_ name: BlockProjection) -> Product {
             Product(
-                rows: rows, input: width, output: inner, keptInput: width, keptOutput: kept,
-                rank: ranks[layer, name], adapterSeesKeptOnly: seesKeptOnly)
+                rows: rows, input: width, output: inner, sparseCost: width * kept, rank: ranks[layer, name],
+                gradient: gradient, adapterOutput: seesKeptOnly ? kept : inner)
         }
         let (gate, up) = (gated(.gate), gated(.up))
         let down = Product(
-            rows: rows, input: inner, output: width, keptInput: kept, keptOutput: width,
-            rank: ranks[layer, .down], adapterSeesKeptOnly: seesKeptOnly)
+            rows: rows, input: inner, output: width, sparseCost: kept * width, rank: ranks[layer, .down],
+            gradient: gradient, adapterInput: seesKeptOnly ? kept : inner)
         let innerNeedsGradient = needsGradient || gate.rank > 0 || up.rank > 0
         add(gate, inputNeedsGradient: needsGradient)
         add(up, inputNeedsGradient: needsGradient)
         add(down, inputNeedsGradient: innerNeedsGradient)
-        if rows.sparse > 0 {
-            // What the other channels would have added is one map of the block's input to its output. Its second
-            // factor is made once: the estimate of the other channels times their rows of the down projection.
-            let whole = Product(
-                rows: rows, input: width, output: width, keptInput: width, keptOutput: width, rank: 0,
-                adapterSeesKeptOnly: false)
-            addCompensation(whole, inputNeedsGradient: needsGradient)
-            if plan.method == .calibrated {
-                cost.estimator += 2 * Double(plan.rank) * Double(inner - kept) * Double(width)
+        if share > 0 {
+            switch plan.method {
+            case .calibrated:
+                // What the other channels would have added is one map of the block's input to its output.
+                let map = 2 * Double(rows.sparse) * Double(plan.rank) * Double(2 * width)
+                cost.estimator += (needsGradient && gradient == .exact ? 2 : 1) * map
+            case .paper:
+                // The published estimator scores one mean row of each sequence.
+                cost.estimator += 2 * gate.lowRank(plan.rank, sequenceCount)
+            default: break
             }
-            // The published estimator scores one mean row of each sequence.
-            if plan.method == .paper { cost.estimator += 2 * gate.lowRank(plan.rank, sequenceCount) }
         }
         return innerNeedsGradient || down.rank > 0
     }
 
     private mutating func add(_ product: Product, inputNeedsGradient: Bool) {
-        cost.frozenForward += product.frozen
-        if inputNeedsGradient { cost.frozenBackward += product.frozen }
+        cost.frozenForward += product.forward
+        if inputNeedsGradient { cost.frozenBackward += product.backward }
         guard product.rank > 0 else { return }
-        let (input, output) = (product.adapterInput, product.adapterOutput)
-        // Forward both factors; backward the gradients of both factors, that of the projected input, and the input's.
-        cost.adapters += 2 * input + 3 * output + (inputNeedsGradient ? input : 0)
-    }
-
-    /// A low-rank map for every sparse row, forward and backward.
-    private mutating func addCompensation(_ product: Product, inputNeedsGradient: Bool) {
-        guard plan.method == .calibrated else { return }
-        cost.estimator += (inputNeedsGradient ? 2 : 1) * product.lowRank(plan.rank, product.rows.sparse)
+        cost.adapters += product.adapter(inputNeedsGradient: inputNeedsGradient)
     }
 }
+
+/// How many channels, or what ranks, the context rows of one attention block keep.
+private struct AttentionChannels {
+    let queries: Int
+    let keys: Int
+    let values: Int
+    /// Columns of the output projection.
+    let outputInputs: Int
+    /// Of the map that stands for query, key and value projections.
+    let rank: Int
+    /// Of the one that stands for the output projection.
+    let outputRank: Int
+
+    init(_ model: DecoderConfiguration, _ plan: SparsityPlan, share: Double) {
+        let group = model.headCount / model.keyValueHeadCount
+        let width = model.keyValueWidth
+        keys =
+            plan.pairAware && share > 0
+            ? 2 * KeptChannels.count(of: width / 2, dropping: share)
+            : KeptChannels.count(of: width, dropping: share)
+        values = KeptChannels.count(of: width, dropping: share)
+        queries = group * keys
+        outputInputs = group * values
+        rank = LowRankFit.rank(
+            input: model.width, output: model.queryWidth + 2 * width, leavingOut: share)
+        outputRank = LowRankFit.rank(input: model.queryWidth, output: model.width, leavingOut: share)
+    }
+}
+
+/// What sparse rows give in the backward pass; dense rows give everything.
+private enum SparseGradient { case exact, adapterOnly, none }
 
 /// One linear layer for some rows.
 private struct Product {
     let rows: PartitionedRows
     let input: Int
     let output: Int
-    let keptInput: Int
-    let keptOutput: Int
+    /// Multiply-adds of the frozen weight, or of what stands for it, for one sparse row.
+    let sparseCost: Int
     let rank: Int
-    let adapterSeesKeptOnly: Bool
+    let gradient: SparseGradient
+    /// How many of its inputs and outputs the adapter sees of a sparse row.
+    let adapterInput: Int
+    let adapterOutput: Int
 
-    /// The frozen weight, once.
-    var frozen: Double {
-        2
-            * (Double(rows.dense) * Double(input) * Double(output)
-                + Double(rows.sparse) * Double(keptInput) * Double(keptOutput))
+    init(
+        rows: PartitionedRows, input: Int, output: Int, sparseCost: Int, rank: Int,
+        gradient: SparseGradient, adapterInput: Int? = nil, adapterOutput: Int? = nil
+    ) {
+        self.rows = rows
+        self.input = input
+        self.output = output
+        self.sparseCost = sparseCost
+        self.rank = rank
+        self.gradient = gradient
+        self.adapterInput = adapterInput ?? input
+        self.adapterOutput = adapterOutput ?? output
     }
 
-    /// The adapter's first factor, once.
-    var adapterInput: Double { factor(input, kept: keptInput) }
-    /// The adapter's second factor, once.
-    var adapterOutput: Double { factor(output, kept: keptOutput) }
+    /// The frozen weight, once.
+    var forward: Double { dense + sparse }
+    /// The gradient of its input.
+    var backward: Double { dense + (gradient == .exact ? sparse : 0) }
 
-    private func factor(_ width: Int, kept: Int) -> Double {
-        let sparseWidth = adapterSeesKeptOnly ? kept : width
-        return 2 * Double(rank)
-            * (Double(rows.dense) * Double(width) + Double(rows.sparse) * Double(sparseWidth))
+    private var dense: Double { 2 * Double(rows.dense) * Double(input) * Double(output) }
+    private var sparse: Double { 2 * Double(rows.sparse) * Double(sparseCost) }
+
+    /// The adapter, forward and backward.
+    func adapter(inputNeedsGradient: Bool) -> Double {
+        func factor(_ width: Int, _ rowCount: Int) -> Double {
+            2 * Double(rank) * Double(rowCount) * Double(width)
+        }
+        // Forward both factors; backward the gradients of both, that of the projected input, and the input's.
+        let dense =
+            (inputNeedsGradient ? 3 : 2) * factor(input, rows.dense) + 3 * factor(output, rows.dense)
+        let (into, out) = (factor(adapterInput, rows.sparse), factor(adapterOutput, rows.sparse))
+        switch gradient {
+        case .exact: return dense + (inputNeedsGradient ? 3 : 2) * into + 3 * out
+        case .adapterOnly: return dense + 2 * into + 3 * out
+        case .none: return dense + into + out
+        }
     }
 
     /// Two factors of some rank from this layer's input to its output.

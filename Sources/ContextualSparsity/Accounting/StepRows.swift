@@ -47,7 +47,7 @@ package struct StepRows: Equatable, Sendable {
 
     /// How many rows run sparse under a plan.
     package func sparseCount(under plan: SparsityPlan) -> Int {
-        let dense = plan.denseSinkTokens
+        let dense = plan.denseLeadingTokens
         var (context, labelled) = (0, 0)
         for (length, positions) in zip(sequenceLengths, labelledPositions) {
             let beyond = positions.count { $0 >= dense }

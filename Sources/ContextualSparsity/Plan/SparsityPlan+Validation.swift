@@ -21,6 +21,11 @@ extension SparsityPlan {
         }
         try Self.check(feedForward, layerCount: configuration.layerCount, "\(location) feed_forward")
         try Self.check(attention, layerCount: configuration.layerCount, "\(location) attention")
+        guard (0...configuration.layerCount).contains(contextGradientFrom) else {
+            throw InputError(
+                "\(location) context_gradient_from", expected: "0 to \(configuration.layerCount)",
+                found: "\(contextGradientFrom)")
+        }
         guard rank > 0 else { throw InputError("\(location) rank", expected: "at least 1", found: "\(rank)") }
         guard denseSinkTokens >= 0 else {
             throw InputError(
@@ -30,6 +35,12 @@ extension SparsityPlan {
             throw InputError(
                 "\(location) sparse_output_share", expected: "a share from 0 to 1",
                 found: "\(sparseOutputShare)")
+        }
+        guard contextGradientFrom == 0 || contextTokens == .labels && sparseOutputShare == 0 else {
+            throw InputError(
+                "\(location) context_gradient_from",
+                "gradients cannot end at scored tokens: those are what is learnt from",
+                advice: "Use context_tokens: labels and sparse_output_share: 0.")
         }
         // A fraction and a step's number can be compared only when the run's length is known.
         if (startStep.value <= 1) == (endStep.value <= 1), endStep.value < startStep.value {

@@ -43,6 +43,9 @@ extension SparsityPlan {
             "",
             "# Adapters of gate, up and down: channel_masked (they see the kept channels only) or dense.",
             "\(Keys.feedForwardAdapters): \(feedForwardAdapters.rawValue)",
+            "# Gradients of context tokens go down from the last layer to this one; below, context tokens train only the",
+            "# adapters of key and value projections. 0 for exact gradients.",
+            "\(Keys.contextGradientFrom): \(contextGradientFrom)",
             "# Choose query and key channels in the pairs that rotary positions turn.",
             "\(Keys.pairAware): \(pairAware)",
         ]

@@ -53,6 +53,9 @@ public struct SparsityPlan: Equatable, Sendable {
     public var sparseOutputShare = 0.0
     /// What adapters of gate, up and down compute for context tokens.
     public var feedForwardAdapters = FeedForwardAdapters.channelMasked
+    /// The first layer through whose context rows gradients go down; below it, context rows train only the adapters of key
+    /// and value projections. 0 for exact gradients everywhere.
+    public var contextGradientFrom = 0
     /// Query and key channels are chosen in the pairs that rotary positions turn.
     public var pairAware = false
     /// The model that the plan was measured on; nil for a plan that suits any model with these layers.
@@ -85,9 +88,14 @@ public struct SparsityPlan: Equatable, Sendable {
     public static let speedCheck = SparsityPlan(
         feedForward: shares(0.9, of: 3..<29), attention: shares(0.5, of: 10..<29))
 
+    /// How many tokens at the start of each sequence stay dense in fact: the first one always does where statistics
+    /// stand in for channels, because attention makes it unlike all others.
+    package var denseLeadingTokens: Int { method == .calibrated ? max(1, denseSinkTokens) : denseSinkTokens }
+
     /// Whether no block leaves anything out.
     public var isDense: Bool {
-        feedForward.values.allSatisfy { $0 == 0 } && attention.values.allSatisfy { $0 == 0 }
+        contextGradientFrom == 0 && feedForward.values.allSatisfy { $0 == 0 }
+            && attention.values.allSatisfy { $0 == 0 }
     }
 
     /// Whether step `step`, counted from 0, of a run of `total` steps is sparse.

@@ -69,6 +69,15 @@ package final class CausalLM {
     /// Every linear layer that can carry an adapter, in the order of the layers.
     package var linears: [Linear] { blocks.flatMap(\.linears) }
 
+    /// Runs something as if no layer carried an adapter.
+    package func withoutAdapters<Failure: Error>(_ body: () throws(Failure) -> Void) throws(Failure) {
+        let linears = self.linears
+        let adapters = linears.map(\.adapter)
+        for linear in linears { linear.adapter = nil }
+        defer { for (linear, adapter) in zip(linears, adapters) { linear.adapter = adapter } }
+        try body()
+    }
+
     /// The frozen layers of one block, for methods that look into them.
     package func linears(ofLayer layer: Int) -> BlockLinears {
         let block = blocks[layer]
@@ -131,6 +140,30 @@ package final class CausalLM {
         return logits(ofHidden: try hiddenStates(batch, on: tape).value)
     }
 
+    /// A dense pass: logits of the batch's output rows, and what every block read, f32 [T, D].
+    ///
+    /// - Throws: `InputError` when a token number is not in the vocabulary.
+    package func tracedLogits(
+        _ batch: PackedSequences
+    ) throws(InputError) -> (logits: [Float], blockInputs: [Tensor]) {
+        try batch.checkTokens(vocabularySize: configuration.vocabularySize)
+        var inputs: [Tensor] = []
+        let tape = Tape(backend: backend, isRecording: false)
+        let pass = ForwardPass(batch, tape: tape, rotary: rotary, dropoutSeed: 0)
+        let hidden = hiddenStates(pass) { inputs.append($0) }
+        return (logits(ofHidden: hidden.value), inputs)
+    }
+
+    /// Logits of a pass that begins at a block, with what that block reads, under a policy.
+    package func logits(
+        _ batch: PackedSequences, from layer: Int, input: Tensor, policy: any SparsityPolicy
+    ) throws(InputError) -> [Float] {
+        try batch.checkTokens(vocabularySize: configuration.vocabularySize)
+        let tape = Tape(backend: backend, isRecording: false)
+        let pass = ForwardPass(batch, tape: tape, rotary: rotary, dropoutSeed: 0, policy: policy)
+        return logits(ofHidden: hiddenStates(pass, from: layer, input: tape.constant(input)).value)
+    }
+
     /// The same against a cache: the batch's rows follow what each sequence has in it, and join it.
     func logits(_ batch: PackedSequences, cache: CachePlacement) throws(InputError) -> [Float] {
         try batch.checkTokens(vocabularySize: configuration.vocabularySize)
@@ -139,13 +172,24 @@ package final class CausalLM {
         return logits(ofHidden: hiddenStates(pass).value)
     }
 
-    private func hiddenStates(_ pass: ForwardPass) -> Variable {
+    /// - Parameters:
+    ///   - layer: the first block to run.
+    ///   - input: what it reads; nil for the embeddings.
+    ///   - onBlockInput: called with what each block reads.
+    private func hiddenStates(
+        _ pass: ForwardPass, from layer: Int = 0, input: Variable? = nil,
+        onBlockInput: (Tensor) -> Void = { _ in }
+    ) -> Variable {
         let tape = pass.tape
-        var x = tape.embedding(
-            pass.tokens, table: embedding.tensor, scale: configuration.embeddingScale(in: computeType),
-            type: tape.isRecording ? computeType : Self.inferenceType)
-        for (layer, block) in blocks.enumerated() {
-            x = block(x, pass, queries: layer == blocks.count - 1 ? pass.outputRows : pass.allRows)
+        var x =
+            input
+            ?? tape.embedding(
+                pass.tokens, table: embedding.tensor, scale: configuration.embeddingScale(in: computeType),
+                type: tape.isRecording ? computeType : Self.inferenceType)
+        for number in layer..<blocks.count {
+            onBlockInput(x.value)
+            x = blocks[number](
+                x, pass, queries: number == blocks.count - 1 ? pass.outputRows : pass.allRows)
         }
         return finalNorm(x, on: tape)
     }

@@ -109,11 +109,14 @@ final class SelfAttention {
                 [query(tape.selectRows(x, selection), on: tape, dropoutSeed: seed)]
                 + tape.linears(
                     x, [key, value].map { $0.layer(dropoutSeed: seed) },
-                    parts: pass.parts(uses.map { [$0.key, $0.value] }))
+                    parts: pass.parts(
+                        uses.map { [$0.key, $0.value] }, layer: layer, cut: [.adapterOnly, .adapterOnly]))
         } else {
             projected = tape.linears(
                 x, [query, key, value].map { $0.layer(dropoutSeed: seed) },
-                parts: pass.parts(uses.map { [$0.query, $0.key, $0.value] }))
+                parts: pass.parts(
+                    uses.map { [$0.query, $0.key, $0.value] }, layer: layer,
+                    cut: [.none, .adapterOnly, .adapterOnly]))
         }
         let q = positioned(projected[0], queryNorm, pass, queries)
         var k = positioned(projected[1], keyNorm, pass, pass.allRows)
@@ -135,7 +138,9 @@ final class SelfAttention {
                 $0.policy.attentionOutput(layer: layer, input: mixed.value, rows: $0.rows, on: tape.backend)
             }
         return tape.linears(
-            mixed, [output.layer(dropoutSeed: seed)], parts: pass.parts(use.map { [$0] }))[0]
+            mixed, [output.layer(dropoutSeed: seed)],
+            parts: queries.selection == nil ? pass.parts(use.map { [$0] }, layer: layer, cut: [.none]) : nil)[
+                0]
     }
 
     private func positioned(
@@ -184,6 +189,6 @@ final class FeedForward {
         return pass.tape.feedForward(
             x, gate: gate.layer(dropoutSeed: seed), up: up.layer(dropoutSeed: seed),
             down: down.layer(dropoutSeed: seed), activation: activation,
-            parts: pass.parts(use.map { [$0] }))
+            parts: queries.selection == nil ? pass.parts(use.map { [$0] }, layer: layer, cut: [.none]) : nil)
     }
 }

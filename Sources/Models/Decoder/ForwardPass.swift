@@ -69,7 +69,10 @@ struct ForwardPass {
         keyStarts = cache.map { backend.upload($0.keyStarts) } ?? starts
         guard let rows = batch.outputRows, rows.count < batch.tokens.count else {
             outputRows = allRows
-            sparsity = nil
+            sparsity = policy.flatMap {
+                Self.sparsity(
+                    under: $0, batch, outputRows: batch.tokens.indices.map { Int32($0) }, backend: backend)
+            }
             return
         }
         precondition(
@@ -77,19 +80,35 @@ struct ForwardPass {
                 && rows.allSatisfy { $0 >= 0 && $0 < batch.tokens.count },
             "output rows must ascend within the batch")
         outputRows = queryRows(rows, starts: backend.upload(Self.starts(of: rows, in: batch)))
-        sparsity = policy.flatMap { policy in
-            let outputs = Set(rows)
-            var context: [Int32] = []
-            var dense: [Int32] = []
-            for (row, position) in batch.positions.enumerated() {
-                let isContext = position >= policy.denseLeadingTokens && !outputs.contains(Int32(row))
-                if isContext { context.append(Int32(row)) } else { dense.append(Int32(row)) }
+        sparsity = policy.flatMap { Self.sparsity(under: $0, batch, outputRows: rows, backend: backend) }
+    }
+
+    /// Nil when no row would run sparse.
+    private static func sparsity(
+        under policy: any SparsityPolicy, _ batch: PackedSequences, outputRows: [Int32], backend: any Backend
+    ) -> Sparsity? {
+        var context: [Int32] = []
+        var dense: [Int32] = []
+        var outputCount = 0
+        for (row, position) in batch.positions.enumerated() {
+            let row = Int32(row)
+            var isSparse = true
+            if outputCount < outputRows.count, outputRows[outputCount] == row {
+                // Every step over a whole number is one sparse row: evenly spread.
+                let share = policy.sparseOutputShare
+                isSparse = Int(Double(outputCount + 1) * share) > Int(Double(outputCount) * share)
+                outputCount += 1
             }
-            guard !context.isEmpty else { return nil }
-            return Sparsity(
-                policy: policy,
-                rows: RowPartition(context: backend.upload(context), output: backend.upload(dense)))
+            if isSparse, position >= policy.denseLeadingTokens {
+                context.append(row)
+            } else {
+                dense.append(row)
+            }
         }
+        guard !context.isEmpty else { return nil }
+        return Sparsity(
+            policy: policy,
+            rows: RowPartition(context: backend.upload(context), output: backend.upload(dense)))
     }
 
     /// The rotary table of a layer with this window, and its rows for these rows of the batch.
@@ -99,12 +118,21 @@ struct ForwardPass {
     }
 
     /// Context rows as a policy wants them, output rows with all channels; nil where every row computes everything.
-    func parts(_ context: [ChannelUse]?) -> [RowPart]? {
-        guard let sparsity, let context, context.contains(where: { $0.selection != nil }) else { return nil }
-        return [
-            RowPart(rows: sparsity.rows.output, uses: context.map { _ in .all }),
-            RowPart(rows: sparsity.rows.context, uses: context),
-        ]
+    ///
+    /// - Parameters:
+    ///   - context: what context rows compute in each layer of the operation, nil for everything.
+    ///   - cut: which gradients they give there when none go down through the layer's context rows.
+    func parts(_ context: [ChannelUse]?, layer: Int, cut: [RowGradient]) -> [RowPart]? {
+        guard let sparsity else { return nil }
+        var uses = context ?? cut.map { _ in .all }
+        if !sparsity.policy.passesContextGradient(layer: layer) {
+            for (number, gradient) in cut.enumerated() { uses[number].gradient = gradient }
+        } else if uses.allSatisfy(\.computesEverything) {
+            return nil
+        }
+        let context = RowPart(rows: sparsity.rows.context, uses: uses)
+        guard sparsity.rows.output.count > 0 else { return [context] }
+        return [RowPart(rows: sparsity.rows.output, uses: uses.map { _ in .all }), context]
     }
 
     /// Where each sequence begins among the selected rows.

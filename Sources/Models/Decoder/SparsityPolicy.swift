@@ -2,9 +2,9 @@
 
 package import TensorEngine
 
-/// The rows of a batch that may run sparse, and those that the loss reads, which never do.
+/// The rows of a batch that run sparse, and those that do not.
 package struct RowPartition {
-    /// int32, ascending: rows that predict no labelled token.
+    /// int32, ascending: rows that predict no labelled token, and output rows where a policy wants them sparse.
     package let context: Tensor
     /// int32, ascending: all others. They are dense.
     package let output: Tensor
@@ -31,6 +31,15 @@ package protocol SparsityPolicy: AnyObject {
     /// So many tokens at the start of each sequence are dense whatever they predict: attention sinks have activations
     /// unlike all others.
     var denseLeadingTokens: Int { get }
+    /// The share of the output rows, in [0, 1], that run sparse all the same, evenly spread.
+    var sparseOutputShare: Double { get }
+    /// Whether gradients go down through a layer's context rows. Where they do not, only the adapters of the key and
+    /// value projections learn from those rows, by what later rows do with their keys and values; the forward pass stays
+    /// what it is, and half of the work on the rows falls away.
+    func passesContextGradient(layer: Int) -> Bool
+
+    /// Called before the passes of a step, counted from 0.
+    func prepare(step: Int)
 
     func projections(layer: Int, input: Tensor, rows: RowPartition, on backend: any Backend)
         -> ProjectionUses?
@@ -38,4 +47,10 @@ package protocol SparsityPolicy: AnyObject {
     func attentionOutput(layer: Int, input: Tensor, rows: RowPartition, on backend: any Backend)
         -> ChannelUse?
     func feedForward(layer: Int, input: Tensor, rows: RowPartition, on backend: any Backend) -> ChannelUse?
+}
+
+extension SparsityPolicy {
+    package var sparseOutputShare: Double { 0 }
+    package func prepare(step: Int) {}
+    package func passesContextGradient(layer: Int) -> Bool { true }
 }

@@ -2,6 +2,7 @@
 
 internal import Adapters
 internal import ChatTemplates
+internal import ContextualSparsity
 public import FileSupport
 internal import Models
 internal import TensorEngine
@@ -18,8 +19,8 @@ public final class FineTuning {
     public let trainingData: DatasetReport
     /// What became of the validation data; nil when there is none or it was split off the training data.
     public let validationData: DatasetReport?
-    /// What sparse steps leave out and gain, or why there are none; nil when nobody asked.
-    public let sparsityNote: String?
+    /// What sparse steps leave out and gain, a fact a line, or why there are none; empty when nobody asked.
+    public let sparsityNotes: [String]
     private let start: RunStart
     private let trainable: AdaptedModel
     private let trainingExamples: [TokenizedExample]
@@ -30,8 +31,12 @@ public final class FineTuning {
     /// - Parameters:
     ///   - configuration: what to do; a model and training data must be named.
     ///   - start: a new run, one that replaces what is in the output folder, or the continuation of a run.
+    ///   - onPlanning: called while a sparsity plan is made, which may take minutes.
     /// - Throws: `InputError` naming file, line, key or tensor.
-    public init(_ configuration: TrainingConfiguration, start: RunStart = .new) throws(InputError) {
+    public init(
+        _ configuration: TrainingConfiguration, start: RunStart = .new,
+        onPlanning: @escaping (PlanningProgress) -> Void = { _ in }
+    ) throws(InputError) {
         guard !configuration.model.isEmpty else {
             throw InputError("configuration key model", "no model is given", advice: "Name one with --model.")
         }
@@ -70,15 +75,27 @@ public final class FineTuning {
             model.decoder, adapters: trainable.adapters, examples: trainingExamples,
             batchSize: configuration.batchSize)
         try plan.check(loadedBytes: plan.weightBytes, location: configuration.model)
-        if let choice = configuration.sparsity.plan {
-            let prepared = try TrainingSparsity.prepared(
-                configuration.sparsity, choice: choice, model: model.decoder, examples: trainingExamples,
-                batchOptions: BatchOptions(sequences: configuration.batchSize, seed: configuration.seed))
-            trainable.sparsity = prepared.sparsity
-            sparsityNote = prepared.note
-        } else {
-            sparsityNote = nil
+        guard let choice = configuration.sparsity.plan else {
+            sparsityNotes = []
+            return
         }
+        let folder = RunFolder(configuration.outputFolder)
+        var request = TrainingSparsity.Request(
+            choice: choice, section: configuration.sparsity,
+            batchOptions: BatchOptions(sequences: configuration.batchSize, seed: configuration.seed),
+            fingerprint: try ModelFingerprint.of(source))
+        if start == .resume, let newest = folder.checkpointSteps.last {
+            // Made anew, the plan could differ: the run goes on with its own.
+            if FileStatus(path: folder.sparsityPlan) == .file {
+                request.resumedPlan = try SparsityPlan(contentsOf: folder.sparsityPlan)
+            }
+            request.resumedScale =
+                try Checkpoint.readState(folder.checkpoint(step: newest)).sparsityScale
+        }
+        let prepared = try TrainingSparsity.prepared(
+            request, model: model.decoder, examples: trainingExamples, onProgress: onPlanning)
+        trainable.sparsity = prepared.sparsity
+        sparsityNotes = prepared.notes
     }
 
     /// Trains to the last step, or until `stop` is requested.
@@ -98,6 +115,17 @@ public final class FineTuning {
         return try trainer.run(stop: stop)
     }
 
+    /// For plans on the run's model and data.
+    func planner(
+        onProgress: @escaping (PlanningProgress) -> Void
+    ) throws(InputError) -> SparsityPlanner {
+        try SparsityPlanner(
+            model.decoder, fingerprint: try ModelFingerprint.of(model.source), examples: trainingExamples,
+            section: configuration.sparsity,
+            batchOptions: BatchOptions(sequences: configuration.batchSize, seed: configuration.seed),
+            onProgress: onProgress)
+    }
+
     /// What is about to be trained, a fact a line.
     public var description: [String] {
         var lines = [
@@ -108,7 +136,8 @@ public final class FineTuning {
                 + "\(trainable.adapters.adapters.count) layers, \(trainable.adapters.parameterCount) parameters",
             "data     \(trainingData.summary)",
         ]
-        if let sparsityNote { lines.insert("sparsity \(sparsityNote)", at: 3) }
+        lines.insert(
+            contentsOf: sparsityNotes.enumerated().map { ($0 == 0 ? "sparsity " : "         ") + $1 }, at: 3)
         if let validationData {
             lines.append("         \(validationData.summary)")
         } else if !validationExamples.isEmpty {

@@ -20,9 +20,10 @@ package struct ChannelSelection {
     package var channelCount: Int { kept.count + dropped.count }
 }
 
-/// An estimate of what the dropped channels would have contributed: y += (x down^T) up + bias.
+/// An estimate of what the channels that are not computed would have contributed: y += (x down^T) up + bias.
 ///
-/// A constant of the pass: gradients flow through it to x, it is never trained and never saved.
+/// A constant of the pass: gradients flow through it to x, it is never trained and never saved. Layers whose estimates
+/// have the same `down` tensor compute x down^T once.
 package struct Compensation {
     /// [r, in]
     package let down: Tensor
@@ -41,20 +42,29 @@ package struct Compensation {
     }
 }
 
+/// What the backward pass does with some rows of a layer.
+package enum RowGradient: Sendable {
+    /// Everything: gradients of the adapter and of the input.
+    case exact
+    /// The adapter gets its gradient, the input none: nothing beneath learns through these rows.
+    case adapterOnly
+    /// None at all.
+    case none
+}
+
 /// What one layer does for some rows; the defaults compute everything.
 package struct ChannelUse {
+    /// Nil for all channels, or for none where there is a compensation.
     package var selection: ChannelSelection?
     package var compensation: Compensation?
     /// Of a feed-forward network: rows [k, D] that stand for the kept rows of its down projection, because they were
     /// fitted anew to make up for the dropped ones.
     package var refittedRows: Tensor?
+    package var gradient = RowGradient.exact
 
     package init(
         _ selection: ChannelSelection? = nil, compensation: Compensation? = nil, refittedRows: Tensor? = nil
     ) {
-        precondition(
-            selection != nil || compensation == nil && refittedRows == nil,
-            "a compensation without channels that are dropped")
         precondition(
             refittedRows == nil || refittedRows?.rowCount == selection?.kept.count,
             "refitted rows \(refittedRows?.shapeDescription ?? "") for \(selection?.kept.count ?? 0) channels"
@@ -65,6 +75,12 @@ package struct ChannelUse {
     }
 
     package static var all: ChannelUse { ChannelUse() }
+
+    /// The frozen weight is not read at all: a low-rank map stands for all of it. Of `Tape.linears` alone.
+    package static func replaced(by map: Compensation) -> ChannelUse { ChannelUse(compensation: map) }
+
+    package var isReplaced: Bool { selection == nil && compensation != nil }
+    package var computesEverything: Bool { selection == nil && compensation == nil }
 }
 
 /// How one set of a batch's rows goes through layers that share their input.

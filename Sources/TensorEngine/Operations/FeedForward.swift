@@ -10,7 +10,8 @@ extension Tape {
     /// x [T, D] -> [T, D] in x's type. Keeps gate and up values, of sparse rows only the kept channels.
     ///
     /// - Parameter parts: hold each row once, with one use, whose channels are those of the inner width F; by default
-    ///   all rows compute all channels. A compensation estimates the whole of what dropped channels contribute.
+    ///   all rows compute all channels. A compensation estimates the whole of what dropped channels contribute; one
+    ///   without a selection is not supported.
     package func feedForward(
         _ x: Variable, gate: LinearLayer, up: LinearLayer, down: LinearLayer, activation: GateActivation,
         parts: [RowPart]? = nil
@@ -25,6 +26,7 @@ extension Tape {
                 + "\(up.weight.outputWidth), \(down.weight.inputWidth)")
         let parts = parts ?? [.whole(layers: 1)]
         parts.checkCoverage(rowCount: input.rowCount, layers: 1)
+        precondition(!parts.contains { $0.uses[0].isReplaced }, "feed-forward: a replaced network")
         let network = GatedNetwork(
             backend: backend, gate: gate, up: up, down: down, activation: activation,
             dropouts: [gate, up, down].map { $0.dropout(on: self) })
@@ -40,6 +42,8 @@ extension Tape {
         let keepsInput = gate.adapter != nil || up.adapter != nil
         let kept = keepsInput ? input : nil
         let (slot, rowCount, width) = (x.gradientSlot, input.rowCount, input.width)
+        let learning = passes.filter { $0.gradient != .none }
+        let isPartial = passes.contains { $0.gradient != .exact }
         return record(output) { gradient in
             let inputs = kept.map { network.adapterInputs($0) }
             var share =
@@ -47,8 +51,15 @@ extension Tape {
                 ? (0..<2).map { _ in
                     network.backend.makeTensor(rowCount: rowCount, width: width, type: gradient.type)
                 } : []
-            let target = slot?.target(on: network.backend)
-            for pass in passes {
+            var target = slot?.target(on: network.backend)
+            if isPartial {
+                share.forEach { network.backend.fill($0, with: 0) }
+                if let fresh = target, !fresh.accumulates {
+                    network.backend.fill(fresh.tensor, with: 0)
+                    target = (fresh.tensor, true)
+                }
+            }
+            for pass in learning {
                 pass.run(gradient, inputs: inputs, into: target, masked: share)
             }
             network.contribute(masked: &share, to: slot)
@@ -99,6 +110,7 @@ private struct GatedPass {
     let upValue: Tensor
     /// P of gate, up and down [rows, R].
     let projected: [Tensor?]
+    let gradient: RowGradient
 
     init(
         _ network: GatedNetwork, _ part: RowPart, number: Int, input: Tensor, inputs: [Tensor],
@@ -111,6 +123,7 @@ private struct GatedPass {
         self.rows = rows
         self.channels = channels
         compensation = part.uses[0].compensation
+        gradient = part.uses[0].gradient
         down =
             part.uses[0].refittedRows.map { MatrixOperand($0) }
             ?? MatrixOperand(network.down.weight.tensor, rows: channels)
@@ -184,11 +197,11 @@ private struct GatedPass {
             let share = adapter.inputGradient(projectedGradient)
             if network.dropouts[number] == nil {
                 terms.append(share)
-            } else if !masked.isEmpty {
+            } else if !masked.isEmpty, self.gradient == .exact {
                 backend.multiply([share], into: MatrixOutput(masked[number], rows: rows))
             }
         }
-        guard let target else { return }
+        guard let target, self.gradient == .exact else { return }
         if let compensation {
             let estimateGradient = backend.product(
                 MatrixOperand(gradient, rows: rows), MatrixOperand(compensation.up), type: gradient.type)

@@ -4,7 +4,8 @@
 // arXiv 2506.16500; the frozen product is sparse, the adapter never is):
 //   outputs selected:  y[:, I] = x W[I]^T + s P B[I]^T,   y[:, U] = s P B[U]^T + z up[:, U]
 //   inputs selected:   y = x[:, I] W[I] + s P B^T + z up
-// with P = dropout(x) A^T and, where dropped channels are estimated, z = x down^T.
+//   weight replaced:   y = s P B^T + z up
+// with P = dropout(x) A^T and, where channels are estimated, z = x down^T.
 
 extension Tape {
     /// x [T, in] -> [T, out] in x's type.
@@ -33,15 +34,16 @@ extension Tape {
         parts.checkCoverage(rowCount: input.rowCount, layers: layers.count)
         var outputs: [Tensor] = []
         var passes: [[LinearPass]] = []
+        let estimates = parts.map { PartEstimates($0, input: input, on: backend) }
         for (number, layer) in layers.enumerated() {
             let output = backend.makeTensor(
                 rowCount: input.rowCount, width: layer.weight.outputWidth, type: input.type)
             let adapterInput = layer.dropout(on: self)?.applied(to: input, on: backend) ?? input
             passes.append(
-                parts.map { part in
+                zip(parts, estimates).map { part, estimates in
                     LinearPass(
-                        backend, layer, rows: part.rows, use: part.uses[number], input: input,
-                        adapterInput: adapterInput, into: output)
+                        backend, layer, rows: part.rows, use: part.uses[number],
+                        estimate: estimates[number], input: input, adapterInput: adapterInput, into: output)
                 })
             outputs.append(output)
         }
@@ -52,7 +54,7 @@ extension Tape {
         let pullback = LinearsPullback(
             backend: backend, layers: layers, dropouts: layers.map { $0.dropout(on: self) },
             rows: parts.map(\.rows), passes: passes, input: keepsInput ? input : nil,
-            inputSlot: x.gradientSlot)
+            inputType: input.type, inputSlot: x.gradientSlot)
         return record(outputs) { gradients in pullback.run(gradients) }
     }
 }
@@ -62,21 +64,20 @@ private struct LinearPass {
     let layer: LinearLayer
     let rows: Tensor?
     let use: ChannelUse
-    /// P [rows, R]
+    /// P [rows, R], where the adapter gets a gradient.
     let projected: Tensor?
 
     init(
-        _ backend: any Backend, _ layer: LinearLayer, rows: Tensor?, use: ChannelUse, input: Tensor,
-        adapterInput: Tensor, into output: Tensor
+        _ backend: any Backend, _ layer: LinearLayer, rows: Tensor?, use: ChannelUse, estimate: Tensor?,
+        input: Tensor, adapterInput: Tensor, into output: Tensor
     ) {
         self.layer = layer
         self.rows = rows
         self.use = use
         let type = input.type
-        projected = layer.adapter?.projected(MatrixOperand(adapterInput, rows: rows), type: type, on: backend)
-        let estimate = use.compensation.map {
-            backend.product(MatrixOperand(input, rows: rows), MatrixOperand($0.down), type: type)
-        }
+        let projected = layer.adapter?.projected(
+            MatrixOperand(adapterInput, rows: rows), type: type, on: backend)
+        self.projected = use.gradient == .none ? nil : projected
         func adapterShare(_ outputs: Tensor? = nil) -> [MatrixProduct] {
             guard let adapter = layer.adapter, let projected else { return [] }
             return [adapter.output(projected, outputs: outputs)]
@@ -91,11 +92,11 @@ private struct LinearPass {
         }
         guard let selection = use.selection, layer.weight.layout == .outputRows else {
             // All outputs; perhaps of some inputs.
+            let kept = use.selection?.kept
             let frozen = MatrixProduct(
-                MatrixOperand(input, rows: rows, columns: use.selection?.kept),
-                layer.weight.forwardOperand(use.selection?.kept))
+                MatrixOperand(input, rows: rows, columns: kept), layer.weight.forwardOperand(kept))
             backend.multiply(
-                [frozen] + adapterShare() + estimateShare(),
+                (use.isReplaced ? [] : [frozen]) + adapterShare() + estimateShare(),
                 into: MatrixOutput(output, rows: rows, bias: backend.sum(layer.bias, use.compensation?.bias)))
             return
         }
@@ -136,26 +137,72 @@ private struct LinearPass {
         return projectedGradient
     }
 
-    /// dz down with dz = dy up^T: what flows back through the estimate.
-    func estimateGradient(_ gradient: Tensor, on backend: any Backend) -> MatrixProduct? {
+    /// dy up^T, this layer's share of the estimate's gradient.
+    func estimateGradient(_ gradient: Tensor) -> MatrixProduct? {
         guard let compensation = use.compensation else { return nil }
         let outputs = layer.weight.layout == .outputRows ? use.selection?.dropped : nil
-        let estimateGradient = backend.product(
-            MatrixOperand(gradient, rows: rows, columns: outputs),
-            MatrixOperand(compensation.up, columns: outputs), type: gradient.type)
         return MatrixProduct(
-            MatrixOperand(estimateGradient), MatrixOperand(compensation.down, transposed: true))
+            MatrixOperand(gradient, rows: rows, columns: outputs),
+            MatrixOperand(compensation.up, columns: outputs))
     }
 
-    /// dy W over the kept outputs; nil where inputs are selected, which reaches only some columns of x's gradient.
+    /// dy W over the kept outputs; nil where the weight is replaced, and where inputs are selected, which reaches only
+    /// some columns of x's gradient.
     func frozenGradient(_ gradient: Tensor) -> MatrixProduct? {
-        guard selectedInputs == nil else { return nil }
+        guard selectedInputs == nil, !use.isReplaced else { return nil }
         let kept = use.selection?.kept
         return MatrixProduct(
             MatrixOperand(gradient, rows: rows, columns: kept), layer.weight.backwardOperand(kept))
     }
 
     var selectedInputs: Tensor? { layer.weight.layout == .inputRows ? use.selection?.kept : nil }
+}
+
+/// The estimates of one part, z = x down^T, made once for layers that share the factor.
+private struct PartEstimates {
+    private var estimates: [Tensor?] = []
+
+    init(_ part: RowPart, input: Tensor, on backend: any Backend) {
+        var made: [(down: Tensor, value: Tensor)] = []
+        for use in part.uses {
+            guard let down = use.compensation?.down else {
+                estimates.append(nil)
+                continue
+            }
+            if let shared = made.first(where: { $0.down.isSameMemory(as: down) }) {
+                estimates.append(shared.value)
+                continue
+            }
+            let value = backend.product(
+                MatrixOperand(input, rows: part.rows), MatrixOperand(down), type: input.type)
+            made.append((down, value))
+            estimates.append(value)
+        }
+    }
+
+    subscript(number: Int) -> Tensor? { estimates[number] }
+}
+
+/// What flows back through one part's estimates: dx += dz down, dz summed over the layers that share the factor.
+private struct EstimateGradients {
+    private var shares: [(down: Tensor, products: [MatrixProduct])] = []
+
+    mutating func add(_ share: MatrixProduct, through down: Tensor) {
+        if let number = shares.firstIndex(where: { $0.down.isSameMemory(as: down) }) {
+            shares[number].products.append(share)
+        } else {
+            shares.append((down, [share]))
+        }
+    }
+
+    func terms(type: ElementType, on backend: any Backend) -> [MatrixProduct] {
+        shares.map { down, products in
+            let gradient = backend.makeTensor(
+                rowCount: products[0].left.outerCount, width: down.rowCount, type: type)
+            backend.multiply(products, into: MatrixOutput(gradient))
+            return MatrixProduct(MatrixOperand(gradient), MatrixOperand(down, transposed: true))
+        }
+    }
 }
 
 /// dP = dy B, dB += s dy^T P, dA += s dP^T x, dx += dy W + s dP A + dz down, for every layer and part.
@@ -168,12 +215,14 @@ private struct LinearsPullback {
     let passes: [[LinearPass]]
     /// x, read for dA.
     let input: Tensor?
+    let inputType: ElementType
     /// Nil when nothing trainable lies beneath x.
     let inputSlot: GradientSlot?
 
     func run(_ gradients: [Tensor?]) {
         /// By part: what x's gradient is the sum of.
         var terms = [[MatrixProduct]](repeating: [], count: rows.count)
+        var estimates = [EstimateGradients](repeating: EstimateGradients(), count: rows.count)
         for (number, layer) in layers.enumerated() {
             guard let gradient = gradients[number] else { continue }
             let dropout = dropouts[number]
@@ -183,10 +232,10 @@ private struct LinearsPullback {
             for (part, pass) in passes[number].enumerated() {
                 let projectedGradient = pass.adapterGradients(
                     gradient, adapterInput: adapterInput, on: backend)
-                guard inputSlot != nil else { continue }
+                guard inputSlot != nil, pass.use.gradient == .exact else { continue }
                 if let frozen = pass.frozenGradient(gradient) { terms[part].append(frozen) }
-                if let estimate = pass.estimateGradient(gradient, on: backend) {
-                    terms[part].append(estimate)
+                if let share = pass.estimateGradient(gradient), let down = pass.use.compensation?.down {
+                    estimates[part].add(share, through: down)
                 }
                 guard let adapter = layer.adapter, let projectedGradient else { continue }
                 let share = adapter.inputGradient(projectedGradient)
@@ -195,11 +244,14 @@ private struct LinearsPullback {
             contribute(masked: masked, through: dropout)
         }
         guard let inputSlot else { return }
+        for (part, gradients) in estimates.enumerated() {
+            terms[part] += gradients.terms(type: inputType, on: backend)
+        }
         let target = contribute(terms, to: inputSlot)
         for (number, layerPasses) in passes.enumerated() {
             guard let gradient = gradients[number] else { continue }
             for pass in layerPasses {
-                guard let inputs = pass.selectedInputs else { continue }
+                guard let inputs = pass.selectedInputs, pass.use.gradient == .exact else { continue }
                 let product = MatrixProduct(
                     MatrixOperand(gradient, rows: pass.rows), pass.layer.weight.backwardOperand(inputs))
                 backend.multiply(
@@ -225,10 +277,11 @@ private struct LinearsPullback {
 
     /// An adapter's share of the input's gradient passes back through its mask, the frozen share does not.
     private func contribute(masked: [MatrixProduct?], through dropout: AdapterDropout?) {
-        guard let dropout, let inputSlot, let input else { return }
+        guard let dropout, let inputSlot, let input, masked.contains(where: { $0 != nil }) else { return }
         let share = backend.makeTensor(rowCount: input.rowCount, width: input.width, type: input.type)
+        if masked.contains(where: { $0 == nil }) { backend.fill(share, with: 0) }
         for (part, product) in masked.enumerated() {
-            guard let product else { return }
+            guard let product else { continue }
             backend.multiply([product], into: MatrixOutput(share, rows: rows[part]))
         }
         backend.dropout(share, rate: dropout.rate, seed: dropout.seed, into: share)

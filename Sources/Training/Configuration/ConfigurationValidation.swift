@@ -62,9 +62,16 @@ extension TrainingConfiguration {
         if let layers = adapter.lastLayers {
             try require(layers >= 1, "adapter.last_layers", "1 or more, or null for all", layers)
         }
+        if let tokens = sparsity.calibrationTokens {
+            try require(
+                (256...1_048_576).contains(tokens), "sparsity.calibration_tokens",
+                "256 to 1048576, or null for a share of the data", tokens)
+        }
         try require(
-            (256...1_048_576).contains(sparsity.calibrationTokens), "sparsity.calibration_tokens",
-            "256 to 1048576", sparsity.calibrationTokens)
+            sparsity.lossBound > 0 && sparsity.lossBound <= 1, "sparsity.loss_bound", "above 0, up to 1",
+            sparsity.lossBound)
+        try require(
+            sparsity.probeInterval >= 0, "sparsity.probe_interval", "0 or more", sparsity.probeInterval)
         if let interval = validation.interval {
             try require(interval >= 1, "validation.interval", "1 or more, or null for every epoch", interval)
         }

@@ -159,12 +159,17 @@ public struct AdapterSection: Codable, Equatable, Sendable {
 
 /// Contextual sparsity (SparseLoRA, arXiv 2506.16500): see `SparsityPlan`.
 public struct SparsitySection: Codable, Equatable, Sendable {
-    /// A plan's file, or the share of a dense step's operations to spend as a number, e.g. `0.7`; nil trains densely.
+    /// `auto` for the cheapest plan within the loss bound, the share of a dense step's operations to spend as a number,
+    /// e.g. `0.7`, or a plan's file; nil trains densely.
     public var plan: String?
     /// Which mode of a published plan file that has several.
     public var mode: String?
-    /// Context tokens that the calibration looks at.
-    public var calibrationTokens = 4096
+    /// Context tokens that plans are measured and fitted on; nil for a thirty-second of the data, 2048 to 8192.
+    public var calibrationTokens: Int?
+    /// With `auto`: how much the loss of sparse passes may exceed that of dense ones, relative to it.
+    public var lossBound = 0.05
+    /// Steps between probes, which run one batch dense and sparse; 0 for none.
+    public var probeInterval = 50
 
     /// The defaults.
     public init() {}

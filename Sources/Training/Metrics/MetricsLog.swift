@@ -15,6 +15,8 @@ final class MetricsLog {
         let lines = mapped.withBytes { $0.split(separator: UInt8(ascii: "\n")).map { Array($0) } }
         for (index, line) in lines.enumerated() {
             let record = try JSONParser.parse(line, location: path, firstLine: index + 1)
+            // Probes are for readers of the file: the curve does not draw them.
+            if record["type"] == .string(Self.probeType) { continue }
             guard let step = record["step"]?.integerValue, let loss = record["loss"]?.doubleValue else {
                 throw InputError("\(path) line \(index + 1)", "there is no step and loss in it")
             }
@@ -38,6 +40,12 @@ final class MetricsLog {
         try append(ConfigurationEncoder.encode(metrics), type: "validation")
         curve.addValidation(step: metrics.step, loss: metrics.loss)
     }
+
+    func append(_ probe: SparsityProbe) throws(InputError) {
+        try append(ConfigurationEncoder.encode(probe), type: Self.probeType)
+    }
+
+    private static let probeType = "sparsity_probe"
 
     private func append(_ record: JSONValue, type: String) throws(InputError) {
         let members =

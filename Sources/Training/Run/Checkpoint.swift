@@ -21,6 +21,8 @@ package struct CheckpointState: Codable, Equatable, Sendable {
     /// Lengths of the files that grow, to cut off what was written after the checkpoint.
     package var metricsBytes: Int
     package var traceBytes: Int
+    /// How far the stop rule of `sparsity.plan: auto` has come; nil in dense runs.
+    package var sparsityScale: Double?
 
     package static let currentVersion = 1
 }

@@ -25,11 +25,14 @@ package struct RunFolder: Sendable {
     package var summary: String { "\(path)/summary.json" }
     package var adapter: String { "\(path)/adapter" }
     package var best: String { "\(path)/best" }
+    /// The plan that sparse steps follow, in runs that have one.
+    package var sparsityPlan: String { "\(path)/\(Self.sparsityPlanName)" }
+    static let sparsityPlanName = "sparsity.yaml"
     package var checkpoints: String { "\(path)/checkpoints" }
 
     /// Everything that a run writes here; `overwrite` removes these and nothing else.
     private var contents: [String] {
-        [configuration, metrics, lossCurve, summary, adapter, best, checkpoints]
+        [configuration, metrics, lossCurve, summary, adapter, best, sparsityPlan, checkpoints]
     }
 
     /// Makes the folder ready for a run.

@@ -1,6 +1,7 @@
 // A language model with its adapter, as the trainer sees it.
 
 package import Adapters
+internal import ContextualSparsity
 package import FileSupport
 package import Models
 package import TensorEngine
@@ -42,6 +43,18 @@ package final class AdaptedModel: TrainableModel {
     }
 
     package func prepare(step: Int, of total: Int) { sparsity?.prepare(step: step, of: total) }
+
+    package func sparsity(of batches: [Batch]) -> StepSparsity? { sparsity?.cost(of: batches) }
+
+    package func probe(_ batch: Batch, step: Int) throws(InputError) -> SparsityProbe? {
+        try sparsity?.probe(batch, step: step)
+    }
+
+    package var sparsityScale: Double? { sparsity?.scale }
+
+    package func writeRunFiles(to folder: String) throws(InputError) {
+        try sparsity?.plan.write(to: "\(folder)/\(RunFolder.sparsityPlanName)")
+    }
 
     package func saveAdapter(to folder: String) throws(InputError) {
         try adapters.save(to: folder, model: model, baseModel: baseModel)

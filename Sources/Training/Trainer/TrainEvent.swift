@@ -8,6 +8,8 @@ public enum TrainEvent: Sendable, Equatable {
     case step(StepMetrics)
     /// The validation data was scored.
     case validation(ValidationMetrics)
+    /// A batch was run dense and sparse.
+    case sparsityProbe(SparsityProbe)
     /// A checkpoint to resume from is on disk.
     case checkpointSaved(step: Int, path: String)
     /// Something that the user should know and that does not stop the run.
@@ -58,6 +60,8 @@ public struct StepMetrics: Codable, Sendable, Equatable {
     public var memory: MemoryUse
     /// Estimated seconds until the last step is done.
     public var secondsLeft: Double
+    /// What the step left out; nil in runs without sparsity.
+    public var sparsity: StepSparsity?
 }
 
 /// One scoring of the validation data.
@@ -111,4 +115,6 @@ public struct TrainingSummary: Codable, Sendable, Equatable {
     public var checkpoint: String?
     /// The loss curve.
     public var lossCurve: String
+    /// What sparsity gained; nil when no step was sparse.
+    public var sparsity: SparsitySummary?
 }

@@ -23,11 +23,29 @@ package protocol TrainableModel: ScorableModel {
     /// Called before the gradients of a step, counted from 0.
     func prepare(step: Int, of total: Int)
 
+    /// What a step on these batches costs; nil for models without sparsity.
+    func sparsity(of batches: [Batch]) -> StepSparsity?
+
+    /// Compares a sparse pass with a dense one, when it is time to.
+    ///
+    /// - Parameter step: steps done.
+    func probe(_ batch: Batch, step: Int) throws(InputError) -> SparsityProbe?
+
+    /// How far the stop rule has scaled sparsity down; nil for models without sparsity.
+    var sparsityScale: Double? { get }
+
+    /// Writes what a run needs besides its configuration to be resumed, into the run's folder.
+    func writeRunFiles(to folder: String) throws(InputError)
+
     /// Writes the adapter in PEFT's format into an existing folder.
     func saveAdapter(to folder: String) throws(InputError)
 }
 
 extension TrainableModel {
-    /// Most models compute every step alike.
+    // Most models compute every step alike.
     package func prepare(step: Int, of total: Int) {}
+    package func sparsity(of batches: [Batch]) -> StepSparsity? { nil }
+    package func probe(_ batch: Batch, step: Int) throws(InputError) -> SparsityProbe? { nil }
+    package var sparsityScale: Double? { nil }
+    package func writeRunFiles(to folder: String) throws(InputError) {}
 }

@@ -34,6 +34,7 @@ package final class Trainer<Model: TrainableModel> {
     private var trainingSeconds = 0.0
     private var tokens = 0
     private var labelledTokens = 0
+    private var speeds = SpeedComparison()
 
     /// Prepares the run folder and, to resume, restores everything that the run depends on.
     ///
@@ -100,6 +101,7 @@ package final class Trainer<Model: TrainableModel> {
     package func run(stop: StopSignal = StopSignal()) throws -> TrainingSummary {
         let start = clock.now
         try Checkpoint.write(configuration.document, to: folder.configuration)
+        try model.writeRunFiles(to: folder.path)
         onEvent(.started(startingPlan))
         if let path = configuration.trace.initialAdapter, step == 0 { try save(to: path) }
         while step < plan.totalSteps, !stop.isRequested {
@@ -142,14 +144,20 @@ package final class Trainer<Model: TrainableModel> {
         labelledTokens += result.labelledTokens
         lastLoss = result.loss
         try trace?.append(step: step, loss: result.loss, learningRate: rate, batches: batches)
+        let sparsity = model.sparsity(of: batches)
+        if let sparsity { speeds.add(sparsity, seconds: seconds) }
         let meanSeconds = trainingSeconds / Double(step - firstStep)
         let record = StepMetrics(
             step: step, epoch: plan.epochs, loss: result.loss, learningRate: rate,
             gradientNorm: result.gradientNorm, tokens: result.tokens, labelledTokens: result.labelledTokens,
             tokensPerSecond: Double(result.tokens) / max(seconds, 1e-9), seconds: seconds, memory: .current,
-            secondsLeft: meanSeconds * Double(plan.totalSteps - step))
+            secondsLeft: meanSeconds * Double(plan.totalSteps - step), sparsity: sparsity)
         try metrics.append(record)
         onEvent(.step(record))
+        if let batch = batches.first, let probe = try model.probe(batch, step: step) {
+            try metrics.append(probe)
+            onEvent(.sparsityProbe(probe))
+        }
     }
 
     /// Saves the last good adapter and says what happened.
@@ -202,7 +210,7 @@ package final class Trainer<Model: TrainableModel> {
         let state = CheckpointState(
             step: step, cursor: plan.stream.cursor, best: best, lastLoss: lastLoss,
             lastValidationLoss: lastValidationLoss, metricsBytes: metrics.position,
-            traceBytes: trace?.position ?? 0)
+            traceBytes: trace?.position ?? 0, sparsityScale: model.sparsityScale)
         try Checkpoint.write(
             to: path, state: state, configuration: configuration, optimizer: optimizer, backend: backend
         ) { folder throws(InputError) in try model.saveAdapter(to: folder) }
@@ -235,7 +243,8 @@ package final class Trainer<Model: TrainableModel> {
             tokensPerSecond: trainingSeconds > 0 ? Double(tokens) / trainingSeconds : 0, seconds: seconds,
             memory: .current, adapter: wasStopped ? nil : folder.adapter,
             bestAdapter: best != nil && configuration.validation.keepBest ? folder.best : nil,
-            checkpoint: wasStopped ? folder.checkpoint(step: step) : nil, lossCurve: folder.lossCurve)
+            checkpoint: wasStopped ? folder.checkpoint(step: step) : nil, lossCurve: folder.lossCurve,
+            sparsity: speeds.summary)
     }
 
     private static func batches(

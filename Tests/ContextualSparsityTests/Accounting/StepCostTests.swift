@@ -46,13 +46,27 @@ import Testing
         var plan = SparsityPlan(feedForward: [0: 0.5, 1: 0.5], attention: [0: 0.5])
         plan.rank = 1
         let cost = cost(queries, plan)
+        // The first row is dense, the middle one scored: one row is sparse. Maps of rank 1 stand for q, k and v together
+        // (72 + 36 + 36 and 8 for their first factor) and for o (80); three feed-forward products of 120.
+        #expect(cost.frozenForward == 592 + 304)
         // Layer 1 has no context rows among those it computes.
-        #expect(cost.frozenForward == 480 + 304)
-        #expect(cost.frozenBackward == 64 + 288 + 304)
+        #expect(cost.frozenBackward == 80 + 360 + 304)
         #expect(cost.adapters == 168)
         #expect(cost.attention == 448)
-        // q 32, k and v 24 each, forward alone; feed-forward 32 both ways and the second factor once.
-        #expect(cost.estimator == 80 + 64 + 24)
+        // The feed-forward map both ways.
+        #expect(cost.estimator == 32)
+    }
+
+    @Test func `where gradients end, context rows cost the forward pass and the adapters of k and v`() {
+        var plan = SparsityPlan()
+        plan.contextGradientFrom = 2
+        let cost = cost(queries, plan)
+        #expect(cost.frozenForward == 1024)
+        // Two rows of layer 0's o and feed-forward products; in layer 1 one row less of k and v.
+        #expect(cost.frozenBackward == 64 + 288 + 272)
+        #expect(cost.adapters == 96 + 48)
+        let keys = AdapterRanks(1, at: [.key], layers: 0..<1, layerCount: 2)
+        #expect(self.cost(keys, plan).adapters == 2 * 24 + 3 * 12)
     }
 
     @Test func `the published estimator scores rows for attention and a mean for the feed-forward block`() {
@@ -84,7 +98,9 @@ import Testing
             PackedSequences([[1, 2, 3, 4, 5], [6, 7, 8]]), labels: [-1, -1, 1, 1, -1, -1, 2, -1])
         #expect(rows.sequenceLengths == [5, 3])
         #expect(rows.labelledPositions == [[2, 3], [1]])
-        var plan = SparsityPlan()
+        // The calibrated method keeps the first row of each sequence dense.
+        #expect(rows.sparseCount(under: SparsityPlan()) == 3)
+        var plan = SparsityPlan(method: .random)
         #expect(rows.sparseCount(under: plan) == 5)
         plan.denseSinkTokens = 2
         #expect(rows.sparseCount(under: plan) == 2)

@@ -1,0 +1,92 @@
+// What a run records about its sparsity.
+
+/// What one step cost, and what it would have cost densely.
+public struct StepSparsity: Codable, Sendable, Equatable {
+    /// Whether the step left anything out.
+    public var isSparse: Bool
+    /// Share of the rows that ran sparse.
+    public var contextShare: Double
+    /// Floating-point operations of the step.
+    public var flops: Double
+    /// Operations that a dense step on the same batches takes.
+    public var denseFlops: Double
+}
+
+/// One batch run dense and sparse with the same adapters.
+public struct SparsityProbe: Codable, Sendable, Equatable {
+    /// One layer of the feed-forward networks.
+    public struct Layer: Codable, Sendable, Equatable {
+        /// The layer's number.
+        public var layer: Int
+        /// Channels that context rows compute.
+        public var kept: Int
+        /// Share of them that an oracle would have kept for this batch.
+        public var overlap: Double
+    }
+
+    /// Steps done before it.
+    public var step: Int
+    /// Mean loss of the batch.
+    public var denseLoss: Double
+    /// The same with sparse context rows.
+    public var sparseLoss: Double
+    /// Every layer that chooses channels.
+    public var layers: [Layer]
+    /// What the stop rule did: the factor by which the plan's shares are scaled from now on, nil when nothing changed.
+    public var newScale: Double?
+
+    /// Rise of the loss, relative to dense.
+    public var gap: Double { denseLoss > 0 ? sparseLoss / denseLoss - 1 : 0 }
+    /// Mean over the layers.
+    public var overlap: Double? {
+        layers.isEmpty ? nil : layers.reduce(0) { $0 + $1.overlap } / Double(layers.count)
+    }
+}
+
+/// Speed of sparse steps against the dense ones of the same run.
+public struct SparsitySummary: Codable, Sendable, Equatable {
+    /// Share of the dense operations that sparse steps took.
+    public var flopShare: Double
+    /// What that predicts.
+    public var expectedSpeedUp: Double
+    /// Dense operations done in a second of sparse steps, against those in a second of dense steps; nil when the run had
+    /// too few of either to tell.
+    public var realisedSpeedUp: Double?
+}
+
+/// Adds up operations and seconds of dense and sparse steps.
+struct SpeedComparison {
+    /// Fewer steps than this say nothing: the first ones fill caches and pools.
+    private static let leastSteps = 3
+
+    private struct Sum {
+        var steps = 0
+        var seconds = 0.0
+        var flops = 0.0
+        var denseFlops = 0.0
+    }
+
+    private var dense = Sum()
+    private var sparse = Sum()
+
+    mutating func add(_ step: StepSparsity, seconds: Double) {
+        func added(to sum: Sum) -> Sum {
+            Sum(
+                steps: sum.steps + 1, seconds: sum.seconds + seconds, flops: sum.flops + step.flops,
+                denseFlops: sum.denseFlops + step.denseFlops)
+        }
+        if step.isSparse { sparse = added(to: sparse) } else { dense = added(to: dense) }
+    }
+
+    /// Nil when no step was sparse.
+    var summary: SparsitySummary? {
+        guard sparse.flops > 0 else { return nil }
+        var realised: Double?
+        if dense.steps >= Self.leastSteps, sparse.steps >= Self.leastSteps {
+            realised = (sparse.denseFlops / sparse.seconds) / (dense.denseFlops / dense.seconds)
+        }
+        return SparsitySummary(
+            flopShare: sparse.flops / sparse.denseFlops, expectedSpeedUp: sparse.denseFlops / sparse.flops,
+            realisedSpeedUp: realised)
+    }
+}

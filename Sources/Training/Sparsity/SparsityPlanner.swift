@@ -1,0 +1,145 @@
+// Makes plans for a model and a user's data: measures every block, spends a budget, checks the whole.
+
+package import ContextualSparsity
+package import FileSupport
+package import Models
+
+/// What planning is doing, for whoever waits.
+public struct PlanningProgress: Sendable, Equatable {
+    /// A few words, such as "measuring blocks".
+    public let stage: String
+    /// Of this stage, 0 to 1.
+    public let share: Double
+}
+
+/// A plan, what it was made from, and the fitted policy that runs it.
+package struct PlannedSparsity {
+    /// With fingerprint, share of the operations and predicted rise of the loss.
+    package let plan: SparsityPlan
+    package let policy: CalibratedSparsity
+    package let sensitivity: BlockSensitivity
+    /// The whole plan against the dense model, on the sample.
+    package let reading: DivergenceMeter.Reading
+    package let scoredTokens: Int
+}
+
+/// Plans on one sample.
+package final class SparsityPlanner {
+    private let model: CausalLM
+    private let sample: SparsitySample
+    private let base: SparsityPlan
+    private let ranks: AdapterRanks
+    private let recorded: InputRecorder
+    private let meter: DivergenceMeter
+    private let sensitivity: BlockSensitivity
+    private let fingerprint: String
+    private let onProgress: (PlanningProgress) -> Void
+
+    /// Measures every block of the model on the sample.
+    ///
+    /// - Parameters:
+    ///   - base: everything about the plans but their shares.
+    /// - Throws: `InputError` when the sample is too small.
+    init(
+        _ model: CausalLM, fingerprint: String, sample: SparsitySample, base: SparsityPlan,
+        calibrationTokens: Int,
+        onProgress: @escaping (PlanningProgress) -> Void
+    ) throws(InputError) {
+        self.model = model
+        self.fingerprint = fingerprint
+        self.sample = sample
+        self.base = base
+        self.onProgress = onProgress
+        ranks = AdapterRanks(model)
+        let (batch, targets) = sample.meterBatch(vocabularySize: model.configuration.vocabularySize)
+        guard !targets.isEmpty else {
+            throw InputError("sparsity", "the sample has no tokens that are trained on")
+        }
+        var measured = BlockSensitivity.measuredPlan(layerCount: model.configuration.layerCount)
+        measured.denseSinkTokens = base.denseSinkTokens
+        measured.contextTokens = base.contextTokens
+        measured.sparseOutputShare = base.sparseOutputShare
+        recorded = try InputRecorder(
+            model, sample: sample.sequences, plan: measured, rowLimit: calibrationTokens
+        ) { onProgress(PlanningProgress(stage: "reading the sample", share: $0)) }
+        meter = try DivergenceMeter(model, batch: batch, targets: targets)
+        sensitivity = try BlockSensitivity(model, recorded: recorded, meter: meter) {
+            onProgress(PlanningProgress(stage: "measuring blocks", share: $0))
+        }
+    }
+
+    /// Measures on the first batches of a run's data.
+    ///
+    /// - Throws: `InputError` when there are too few context tokens.
+    package convenience init(
+        _ model: CausalLM, fingerprint: String, examples: [TokenizedExample], section: SparsitySection,
+        batchOptions: BatchOptions, onProgress: @escaping (PlanningProgress) -> Void
+    ) throws(InputError) {
+        let sample = SparsitySample(
+            examples, options: batchOptions,
+            contextTokens: section.calibrationTokens ?? SparsitySample.size(for: examples))
+        let base = SparsityPlan()
+        guard sample.contextTokens >= 4 * base.rank else {
+            throw InputError(
+                "sparsity", "\(sample.contextTokens) context tokens in the data are too few to leave work out"
+            )
+        }
+        try self.init(
+            model, fingerprint: fingerprint, sample: sample, base: base,
+            calibrationTokens: sample.contextTokens, onProgress: onProgress)
+    }
+
+    private func cost(_ plan: SparsityPlan?) -> Double {
+        sample.cost(model.configuration, ranks, plan).total
+    }
+
+    /// The plan that spends at most this share of the dense operations.
+    ///
+    /// - Throws: `InputError` with the least possible share when that is more.
+    package func plan(spending share: Double) throws(InputError) -> PlannedSparsity {
+        guard share > 0, share <= 1 else {
+            throw InputError("sparsity.plan", expected: "a share above 0 and up to 1", found: "\(share)")
+        }
+        let allocation = BudgetAllocation(sensitivity, goal: .flopShare(share), base: base, cost: cost)
+        guard allocation.flopShare <= share + 1e-9 else {
+            let best = (allocation.flopShare * 100).rounded(.up) / 100
+            throw InputError(
+                "sparsity.plan", "no plan spends only \(share) of the dense operations on this data",
+                advice: "The least is \(best): most of the rest is trained tokens, attention and the head.")
+        }
+        return try fitted(allocation)
+    }
+
+    /// The cheapest plan whose loss stays within a bound, relative to the dense loss; nil when none saves anything.
+    package func plan(within bound: Double) throws(InputError) -> PlannedSparsity? {
+        let allowed = bound * sensitivity.denseLoss
+        var target = allowed
+        // Blocks together do about what they do alone; where they do more, ask for less and look again.
+        for _ in 0..<3 {
+            let allocation = BudgetAllocation(
+                sensitivity, goal: .divergence(target), base: base, cost: cost)
+            guard !allocation.plan.isDense else { return nil }
+            let planned = try fitted(allocation)
+            if planned.reading.divergence <= allowed { return planned }
+            target *= 0.9 * allowed / planned.reading.divergence
+        }
+        return nil
+    }
+
+    private func fitted(_ allocation: BudgetAllocation) throws(InputError) -> PlannedSparsity {
+        var plan = allocation.plan
+        let policy = try CalibratedSparsity(model, plan: plan, recorded: recorded) {
+            onProgress(PlanningProgress(stage: "fitting the plan", share: $0))
+        }
+        let reading = try meter.measure(policy)
+        plan.flopShare = rounded(allocation.flopShare)
+        plan.predictedLossRise = rounded(reading.divergence / sensitivity.denseLoss)
+        plan.fingerprint = fingerprint
+        return PlannedSparsity(
+            plan: plan, policy: policy, sensitivity: sensitivity, reading: reading,
+            scoredTokens: meter.scoredTokens)
+    }
+
+    /// Four digits after the point are more than a sample can tell.
+    private func rounded(_ value: Double) -> Double { (value * 10_000).rounded() / 10_000 }
+}

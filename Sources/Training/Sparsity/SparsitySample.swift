@@ -1,0 +1,80 @@
+// The part of a run's data that its sparsity is measured on.
+
+import ContextualSparsity
+import FileSupport
+import Models
+
+/// The first batches of a run's data.
+struct SparsitySample {
+    let batches: [Batch]
+    /// Rows that predict no labelled token, the first of each sequence apart.
+    let contextTokens: Int
+
+    /// Takes batches until they have so many context tokens, or the data ends.
+    init(_ examples: [TokenizedExample], options: BatchOptions, contextTokens wanted: Int) {
+        var stream = BatchStream(examples, options: options)
+        var batches: [Batch] = []
+        var contextTokens = 0
+        let limit = stream.batchCount(epoch: 0)
+        while contextTokens < wanted, batches.count < limit {
+            let batch = stream.next()
+            contextTokens += max(0, batch.tokens.count - batch.labelledCount - batch.sequenceCount)
+            batches.append(batch)
+        }
+        self.batches = batches
+        self.contextTokens = contextTokens
+    }
+
+    /// Context tokens that are enough to fit on and a small part of the run.
+    static func size(for examples: [TokenizedExample]) -> Int {
+        let tokens = examples.reduce(0) { $0 + $1.tokens.count }
+        return min(8192, max(2048, tokens / 32))
+    }
+
+    /// As the decoder takes them, rows with labels as output rows.
+    var sequences: [PackedSequences] { batches.map(\.labelledSequences) }
+
+    /// Operations of all batches together.
+    func cost(_ shape: DecoderConfiguration, _ ranks: AdapterRanks, _ plan: SparsityPlan?) -> StepCost {
+        batches.reduce(StepCost()) {
+            $0 + StepCost(shape, adapters: ranks, rows: StepRows($1.sequences, labels: $1.labels), plan: plan)
+        }
+    }
+
+    /// A small batch to compare passes on, with the tokens that its output rows should predict.
+    ///
+    /// Whole sequences, the last cut where a bound is reached: about `rowLimit` rows, and no more logits than the
+    /// comparison can hold.
+    func meterBatch(vocabularySize: Int, rowLimit: Int = 640) -> (batch: PackedSequences, targets: [Int32]) {
+        // The largest groups of logits that one pass makes: 12 million numbers.
+        let outputLimit = max(16, min(256, 12_000_000 / vocabularySize))
+        var sequences: [[Int32]] = []
+        var outputRows: [Int32] = []
+        var targets: [Int32] = []
+        var rowCount = 0
+        for batch in batches {
+            let starts = batch.sequenceBoundaries.map { Int($0) }
+            for (start, end) in zip(starts, starts.dropFirst()) {
+                guard rowCount < rowLimit, outputRows.count < outputLimit else { break }
+                let labelled = (start..<end).filter { batch.labels[$0] >= 0 }
+                guard let last = labelled.prefix(outputLimit - outputRows.count).last else { continue }
+                sequences.append(Array(batch.tokens[start...last]))
+                for row in labelled where row <= last {
+                    outputRows.append(Int32(rowCount + row - start))
+                    targets.append(batch.labels[row])
+                }
+                rowCount += last + 1 - start
+            }
+        }
+        return (PackedSequences(sequences, outputRows: outputRows), targets)
+    }
+}
+
+extension Batch {
+    /// As the decoder takes it, rows with labels as output rows.
+    var labelledSequences: PackedSequences {
+        var sequences = sequences
+        sequences.outputRows = labels.indices.filter { labels[$0] >= 0 }.map { Int32($0) }
+        return sequences
+    }
+}

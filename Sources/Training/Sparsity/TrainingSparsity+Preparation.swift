@@ -1,0 +1,122 @@
+// From what the user asked for to a sparsity that is ready to run.
+
+package import ContextualSparsity
+package import FileSupport
+package import Models
+
+/// Makes the policy that runs a plan.
+enum SparsityPolicies {
+    static func policy(
+        _ plan: SparsityPlan, model: CausalLM, sample: SparsitySample, section: SparsitySection,
+        onProgress: (PlanningProgress) -> Void = { _ in }
+    ) throws(InputError) -> any SparsityPolicy {
+        let recorded = try InputRecorder(
+            model, sample: sample.sequences, plan: plan, rowLimit: sample.contextTokens
+        ) { onProgress(PlanningProgress(stage: "reading the sample", share: $0)) }
+        return try CalibratedSparsity(model, plan: plan, recorded: recorded) {
+            onProgress(PlanningProgress(stage: "fitting the plan", share: $0))
+        }
+    }
+}
+
+extension TrainingSparsity {
+    /// What a run needs to know to make its sparsity.
+    package struct Request {
+        /// `auto`, a share of the dense operations, or a file.
+        package var choice: String
+        package var section: SparsitySection
+        package var batchOptions: BatchOptions
+        /// Of the model: see `ModelFingerprint`.
+        package var fingerprint: String
+        /// The plan of the run to resume, where it was made by the program.
+        package var resumedPlan: SparsityPlan?
+        package var resumedScale: Double?
+
+        package init(
+            choice: String, section: SparsitySection, batchOptions: BatchOptions, fingerprint: String,
+            resumedPlan: SparsityPlan? = nil, resumedScale: Double? = nil
+        ) {
+            self.choice = choice
+            self.section = section
+            self.batchOptions = batchOptions
+            self.fingerprint = fingerprint
+            self.resumedPlan = resumedPlan
+            self.resumedScale = resumedScale
+        }
+    }
+
+    /// Reads or makes the plan, and fits it on the first batches of the data.
+    ///
+    /// - Returns: nil, with the reason, where there is nothing to leave out.
+    /// - Throws: `InputError` when the plan cannot be read or met, or asks for what is not supported.
+    package static func prepared(
+        _ request: Request, model: CausalLM, examples: [TokenizedExample],
+        onProgress: @escaping (PlanningProgress) -> Void
+    ) throws(InputError) -> (sparsity: TrainingSparsity?, notes: [String]) {
+        let section = request.section
+        let budget = Double(request.choice)
+        let isAutomatic = request.choice == "auto"
+        var given = request.resumedPlan
+        if budget == nil, !isAutomatic {
+            given = try SparsityPlan(contentsOf: request.choice, mode: section.mode)
+            try given?.validate(
+                for: model.configuration, fingerprint: request.fingerprint, location: request.choice)
+        }
+        let sample = SparsitySample(
+            examples, options: request.batchOptions,
+            contextTokens: section.calibrationTokens ?? SparsitySample.size(for: examples))
+        let least = 4 * (given ?? SparsityPlan()).rank
+        guard given?.contextTokens == .all || sample.contextTokens >= least else {
+            return (
+                nil,
+                [
+                    "\(sample.contextTokens) context tokens in the data are too few to leave work out: training densely"
+                ]
+            )
+        }
+        func sparsity(
+            _ plan: SparsityPlan, _ policy: CalibratedSparsity? = nil
+        ) throws(InputError) -> TrainingSparsity {
+            var made: (any SparsityPolicy)? = policy
+            let scale = request.resumedScale ?? 1
+            if made == nil, scale == 1 {
+                made = try SparsityPolicies.policy(
+                    plan, model: model, sample: sample, section: section, onProgress: onProgress)
+            }
+            return try TrainingSparsity(
+                plan, policy: made, scale: scale, hasStopRule: isAutomatic, model: model, sample: sample,
+                section: section)
+        }
+        if let given {
+            try requireSupported(given, location: request.choice)
+            let result = try sparsity(given)
+            return (result, result.description)
+        }
+        let planner = try SparsityPlanner(
+            model, fingerprint: request.fingerprint, sample: sample, base: SparsityPlan(),
+            calibrationTokens: sample.contextTokens, onProgress: onProgress)
+        let planned: PlannedSparsity?
+        if let budget {
+            planned = try planner.plan(spending: budget)
+        } else {
+            planned = try planner.plan(within: section.lossBound)
+        }
+        guard let planned else {
+            return (
+                nil,
+                ["no plan keeps the loss within \(section.lossBound * 100)% of dense: training densely"]
+            )
+        }
+        let result = try sparsity(planned.plan, planned.policy)
+        return (result, result.description)
+    }
+
+    private static func requireSupported(_ plan: SparsityPlan, location: String) throws(InputError) {
+        func refuse(_ key: String, _ isUsed: Bool) throws(InputError) {
+            guard isUsed else { return }
+            throw InputError("\(location) \(key)", "training does not support this yet")
+        }
+        try refuse("method: \(plan.method.rawValue)", plan.method != .calibrated)
+        try refuse("feed_forward_adapters: dense", plan.feedForwardAdapters != .channelMasked)
+    }
+}

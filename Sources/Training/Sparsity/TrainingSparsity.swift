@@ -1,0 +1,169 @@
+// Contextual sparsity in a run: which steps, which channels, how far from dense, and when to back off.
+
+package import ContextualSparsity
+package import FileSupport
+package import Models
+import TensorEngine
+
+/// The sparse part of a run.
+///
+/// Everything that steps depend on follows from configuration, data and model, the plan's file in the run folder and the
+/// scale in the checkpoint, so that a resumed run takes the same steps.
+package final class TrainingSparsity {
+    package let plan: SparsityPlan
+    /// How far the stop rule has come: the plan's shares are multiplied by it. 1 at first, 0 is dense.
+    package private(set) var scale: Double
+    private let model: CausalLM
+    private let sample: SparsitySample
+    private let section: SparsitySection
+    private let ranks: AdapterRanks
+    /// Whether the gap between sparse and dense losses is watched.
+    private let hasStopRule: Bool
+    /// The plan at the present scale, and what runs it.
+    private var scaled: SparsityPlan
+    private var policy: any SparsityPolicy
+    private var isActive = false
+    private var gaps: [Double] = []
+
+    /// Probes that the stop rule averages over: one batch's gap is mostly noise.
+    private static let window = 3
+
+    init(
+        _ plan: SparsityPlan, policy: (any SparsityPolicy)?, scale: Double, hasStopRule: Bool,
+        model: CausalLM, sample: SparsitySample, section: SparsitySection
+    ) throws(InputError) {
+        self.plan = plan
+        self.model = model
+        self.sample = sample
+        self.section = section
+        self.hasStopRule = hasStopRule
+        self.scale = scale
+        ranks = AdapterRanks(model)
+        scaled = plan.scaled(by: scale)
+        if let policy, scale == 1 {
+            self.policy = policy
+        } else {
+            self.policy = try SparsityPolicies.policy(scaled, model: model, sample: sample, section: section)
+        }
+    }
+
+    /// Nil in dense steps.
+    package var activePolicy: (any SparsityPolicy)? { isActive ? policy : nil }
+
+    package func prepare(step: Int, of total: Int) {
+        isActive = scaled.isSparse(step: step, of: total)
+        if isActive { policy.prepare(step: step) }
+    }
+
+    /// What a step on these batches costs.
+    package func cost(of batches: [Batch]) -> StepSparsity {
+        var (flops, dense) = (0.0, 0.0)
+        var (sparseRows, rowCount) = (0, 0)
+        for batch in batches {
+            let rows = StepRows(batch.sequences, labels: batch.labels)
+            let denseCost = StepCost(model.configuration, adapters: ranks, rows: rows).total
+            dense += denseCost
+            rowCount += rows.rowCount
+            if isActive {
+                flops += StepCost(model.configuration, adapters: ranks, rows: rows, plan: scaled).total
+                sparseRows += rows.sparseCount(under: scaled)
+            } else {
+                flops += denseCost
+            }
+        }
+        return StepSparsity(
+            isSparse: isActive, contextShare: rowCount > 0 ? Double(sparseRows) / Double(rowCount) : 0,
+            flops: flops, denseFlops: dense)
+    }
+
+    /// Runs a batch dense and sparse when it is time to, and backs off when the losses part.
+    ///
+    /// The rule: when the mean gap of the last three probes exceeds the bound, all shares are halved and fitted anew;
+    /// when it happens again, the rest of the run is dense.
+    /// - Parameter step: steps done.
+    package func probe(_ batch: Batch, step: Int) throws(InputError) -> SparsityProbe? {
+        guard isActive, section.probeInterval > 0, step % section.probeInterval == 0 else { return nil }
+        func meanLoss(_ policy: (any SparsityPolicy)?) throws(InputError) -> Double {
+            let result = try model.loss(
+                batch.sequences, labels: batch.labels, gradientScale: 0,
+                on: Tape(backend: model.backend, isRecording: false), policy: policy)
+            return result.count > 0 ? result.sum / Double(result.count) : 0
+        }
+        let overlap = ChannelOverlap(model, policy)
+        var probe = SparsityProbe(
+            step: step, denseLoss: try meanLoss(overlap), sparseLoss: try meanLoss(policy),
+            layers: overlap.layers.sorted { $0.key < $1.key }.map {
+                SparsityProbe.Layer(layer: $0.key, kept: $0.value.kept, overlap: $0.value.overlap)
+            })
+        guard hasStopRule else { return probe }
+        gaps = (gaps + [probe.gap]).suffix(Self.window)
+        guard gaps.count == Self.window, gaps.reduce(0, +) / Double(gaps.count) > section.lossBound else {
+            return probe
+        }
+        scale = scale == 1 ? 0.5 : 0
+        scaled = plan.scaled(by: scale)
+        gaps = []
+        policy = try SparsityPolicies.policy(scaled, model: model, sample: sample, section: section)
+        probe.newScale = scale
+        return probe
+    }
+
+    /// Facts for people, a line each.
+    package var description: [String] {
+        let (dense, sparse) = (
+            sample.cost(model.configuration, ranks, nil), sample.cost(model.configuration, ranks, scaled)
+        )
+        let rows = sample.batches.reduce(0) { $0 + $1.tokens.count }
+        func perToken(_ cost: StepCost) -> String { "\(rounded(cost.total / Double(max(1, rows)) / 1e6, 0))" }
+        var lines = [
+            "\(plan.method.rawValue), \(scaled.blockSummary)",
+            "\(perToken(sparse)) of \(perToken(dense)) MFLOP a token "
+                + "(\(rounded(100 * sparse.total / max(1, dense.total), 0))%), "
+                + "\(rounded(sparse.speedUp(over: dense), 2))x expected, "
+                + "\(rounded(100 * Double(sample.contextTokens) / Double(max(1, rows)), 0))% of the tokens are context, "
+                + "sparse from \(plan.startStep.summary) on",
+        ]
+        if let rise = plan.predictedLossRise {
+            lines.append("predicted rise of the loss in sparse passes: \(rounded(100 * rise, 1))%")
+        }
+        return lines
+    }
+
+    private func rounded(_ value: Double, _ digits: Int) -> String {
+        let factor = digits == 0 ? 1.0 : digits == 1 ? 10 : 100
+        let number = (value * factor).rounded() / factor
+        return digits == 0 ? "\(Int(number))" : "\(number)"
+    }
+}
+
+extension SparsityPlan {
+    /// All shares multiplied.
+    func scaled(by scale: Double) -> SparsityPlan {
+        guard scale != 1 else { return self }
+        var plan = self
+        plan.feedForward = scale > 0 ? feedForward.mapValues { $0 * scale } : [:]
+        plan.attention = scale > 0 ? attention.mapValues { $0 * scale } : [:]
+        if scale == 0 { plan.contextGradientFrom = 0 }
+        return plan
+    }
+
+    /// What is sparse, in a few words.
+    var blockSummary: String {
+        func part(_ name: String, _ shares: [Int: Double]) -> String? {
+            let used = shares.values.filter { $0 > 0 }
+            guard let least = used.min(), let most = used.max() else { return nil }
+            let range = least == most ? "\(least)" : "\(least) to \(most)"
+            return "\(range) of \(name) left out in \(used.count) layers"
+        }
+        let parts = [part("feed-forward", feedForward), part("attention", attention)].compactMap { $0 }
+        let gradient =
+            contextGradientFrom > 0 ? ["gradients of context end above layer \(contextGradientFrom)"] : []
+        return parts.isEmpty && gradient.isEmpty
+            ? "nothing left out" : (parts + gradient).joined(separator: ", ")
+    }
+}
+
+extension ScheduleStep {
+    /// Such as `5% of the steps` or `step 20`.
+    var summary: String { value <= 1 ? "\(Int(100 * value))% of the steps" : "step \(Int(value))" }
+}
