@@ -67,9 +67,45 @@ check-families: build $(VENV)/.installed ## Every model family agrees with trans
 check-step: build $(MODEL)/config.json ## Speed and memory of a training step, beside PEFT
 	$(PYTHON) tools/checks/check_step.py --model $(MODEL) --benchmarks $(BENCHMARKS)
 
+.PHONY: check-sparsity
+check-sparsity: ## Contextual sparsity: its acceptance tests, and PyTorch's channels, losses and gradients
+	rm -rf $(CHECKS)/sparsity
+	mkdir -p $(CHECKS)/sparsity/deviations
+	SPARSELORA_REPORT_FOLDER=$(abspath $(CHECKS)/sparsity/deviations) swift test --filter \
+	    'Contextual sparsity|Criteria for channels|Layers with selected channels|HeadLayout|SingularValueEstimator|Predictor' \
+	    2>&1 | tee $(CHECKS)/sparsity/log
+	awk -v tests="$$(sed -n 's/.*Test run with \([0-9]*\) tests.* passed.*/\1/p' $(CHECKS)/sparsity/log)" \
+	    '{ models++; if ($$1 > worst) worst = $$1 } \
+	    END { missed = tests < 30 || models < 12 || !(worst < 1e-4); \
+	    printf "check-sparsity: %d tests, %d models within %.1e of PyTorch (allowed: 1e-4)%s\n", \
+	    tests, models, worst, missed ? ": MISSED" : ""; exit missed }' $(CHECKS)/sparsity/deviations/*
+
 .PHONY: check-gemm
 check-gemm: build ## Speed of the matrix product at the shapes of real models
 	$(BENCHMARKS) gemm --check
+
+.PHONY: check-templates
+check-templates: build $(VENV)/.installed ## Every chat template in TEMPLATES=folder renders as in Jinja
+	$(PYTHON) tools/checks/check_templates.py --folder $(or $(TEMPLATES),$(error TEMPLATES names a folder of .jinja files)) \
+	    --sparselora $(SPARSELORA)
+
+.PHONY: check-sparse-speed
+check-sparse-speed: build $(MODEL)/config.json ## How much of the predicted speed-up sparse steps realise
+	$(BENCHMARKS) sparse-step --billion --layers 8 --batch 1 --length 1024 --check 0.95
+	$(BENCHMARKS) sparse-step --model $(MODEL) --check 0.90
+
+# What check-quality trains and tests on: folders arithmetic and commonsense with train.jsonl and test-*.jsonl.
+QUALITY_DATA ?= ../shared/data
+QUALITY := python3 tools/checks/check_quality.py --model $(MODEL) --sparselora $(SPARSELORA) --data $(QUALITY_DATA) \
+    --cache .cache/quality --paper
+
+.PHONY: check-quality
+check-quality: build $(MODEL)/config.json ## Loss and accuracy of sparse training against dense, one seed, an hour
+	$(QUALITY) --form quick
+
+.PHONY: check-quality-full
+check-quality-full: build $(MODEL)/config.json ## The same with whole data and three seeds, many hours; may be stopped
+	$(QUALITY) --form full
 
 .PHONY: check-startup
 check-startup: build $(GGUF) ## Time from command to first step, and allocations in a steady step

@@ -72,8 +72,8 @@ let package = Package(
         .executableTarget(
             name: "Benchmarks",
             dependencies: [
-                "SparseLoRA", "CKernels", "FileSupport", "TensorEngine", "Models", "Adapters", "Training",
-                argumentParser,
+                "SparseLoRA", "CKernels", "FileSupport", "TensorEngine", "Checkpoints", "Models", "Adapters",
+                "ContextualSparsity", "Training", argumentParser,
             ],
             swiftSettings: swiftSettings),
         .target(
@@ -96,7 +96,7 @@ let package = Package(
             "ContextualSparsityTests",
             [
                 "ContextualSparsity", "ConfigurationFiles", "FileSupport", "TensorEngine", "Checkpoints",
-                "Models",
+                "Models", "Adapters",
             ]),
         tests("EvaluationTests", ["Evaluation"]),
         tests(

@@ -12,7 +12,10 @@ struct Benchmarks: ParsableCommand {
 
               Benchmarks gemm --check     matrix products of real models against the measured peak
               Benchmarks step MODEL       one LoRA training step
+              Benchmarks sparse-step ...  a sparse step against a dense one and what their operations predict
               Benchmarks startup MODEL    from opening the files to the first step's loss
             """,
-        subcommands: [GemmBenchmark.self, StepBenchmark.self, StartupBenchmark.self])
+        subcommands: [
+            GemmBenchmark.self, StepBenchmark.self, SparseStepBenchmark.self, StartupBenchmark.self,
+        ])
 }

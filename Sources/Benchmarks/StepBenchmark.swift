@@ -123,10 +123,13 @@ final class TimedStep {
     }
 
     /// One step; returns the mean loss before its update.
-    func run(_ batch: PackedSequences, _ labels: [Int32]) throws -> Double {
+    func run(
+        _ batch: PackedSequences, _ labels: [Int32], policy: (any SparsityPolicy)? = nil
+    ) throws -> Double {
         let tape = Tape(backend: backend)
         let labelled = labels.count { $0 >= 0 }
-        let result = try model.loss(batch, labels: labels, gradientScale: 1 / Float(labelled), on: tape)
+        let result = try model.loss(
+            batch, labels: labels, gradientScale: 1 / Float(labelled), on: tape, policy: policy)
         tape.backward()
         count += 1
         for entry in parameters {

@@ -63,7 +63,7 @@ public struct ChatTemplate: @unchecked Sendable {
         variables: JSONObject = JSONObject()
     ) throws(InputError) -> RenderedChat {
         var context = JSONObject([
-            ("messages", .array(messages.map(\.json))),
+            ("messages", .array(messages.map(\.forTemplate))),
             ("tools", tools ?? .null),
             ("documents", .null),
             ("add_generation_prompt", .bool(addGenerationPrompt)),
@@ -88,11 +88,14 @@ public struct ChatTemplate: @unchecked Sendable {
         }
     }
 
+    /// How the message begins when a template calls `raise_exception`; its own words follow.
+    static let refusal = "the template refuses the conversation: "
+
     private static func inputError(_ error: TemplateError, _ location: String) -> InputError {
         let place =
             error.line.map { "\(location), line \($0) of the chat template" } ?? "\(location), chat template"
         return switch error.kind {
-        case .raised: InputError(place, "the template refuses the conversation: \(error.message)")
+        case .raised: InputError(place, refusal + error.message)
         case .syntax: InputError(place, "the template cannot be read: \(error.message)")
         case .evaluation: InputError(place, "the template fails: \(error.message)")
         case .limit: InputError(place, "rendering was stopped: \(error.message)")

@@ -24,7 +24,7 @@ struct SparseLoRACommand: ParsableCommand {
         version: "0.1.0",
         subcommands: [
             TrainCommand.self, PlanSparsityCommand.self, GenerateCommand.self, ChatCommand.self,
-            EvaluateCommand.self,
-            MergeCommand.self, InspectCommand.self, LogitsCommand.self,
+            EvaluateCommand.self, MergeCommand.self, InspectCommand.self, LogitsCommand.self,
+            RenderTemplateCommand.self,
         ])
 }

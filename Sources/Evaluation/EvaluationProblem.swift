@@ -8,14 +8,14 @@ internal import Training
 public enum EvaluationPrompt: Equatable, Sendable {
     /// A conversation that ends before the assistant's answer. `plainText` says the same for models without a chat
     /// template; nil where there is no such form.
-    case chat([ChatMessage], tools: JSONValue?, plainText: String?)
+    case chat(Conversation, plainText: String?)
     /// A text to continue.
     case text(String)
 
     /// The question as people would read it.
     public var description: String {
         switch self {
-        case .chat(let messages, _, _): messages.last?.content.stringValue ?? ""
+        case .chat(let conversation, _): conversation.messages.last?.content.stringValue ?? ""
         case .text(let text): text
         }
     }
@@ -65,21 +65,19 @@ public struct EvaluationProblem: Equatable, Sendable {
     /// The prompt and the reference output of a record.
     private static func split(_ example: Example) throws(InputError) -> (EvaluationPrompt, String) {
         switch example.content {
-        case .chat(let messages, let tools):
-            guard let last = messages.last, last.role == "assistant", messages.count > 1 else {
+        case .chat(var conversation):
+            guard let last = conversation.messages.last, last.role == "assistant",
+                conversation.messages.count > 1
+            else {
                 throw InputError(
                     example.location, "the conversation does not end with an answer of the assistant")
             }
-            return (
-                .chat(messages.dropLast(), tools: tools, plainText: nil), last.content.stringValue ?? ""
-            )
+            conversation.messages.removeLast()
+            return (.chat(conversation, plainText: nil), last.content.stringValue ?? "")
         case .instruction(let instruction, let input, let output, let system):
             let question = ExampleEncoder.question(instruction, input: input, system: system)
             let plain = ExampleEncoder.plainPrompt(instruction, input: input, system: system)
-            return (
-                .chat(question, tools: nil, plainText: plain),
-                output
-            )
+            return (.chat(Conversation(question), plainText: plain), output)
         case .completion(let prompt, let completion): return (.text(prompt), completion)
         case .text:
             throw InputError(

@@ -45,9 +45,9 @@ extension LanguageModel {
     private func tokens(of prompt: EvaluationPrompt) throws(InputError) -> [Int32] {
         switch prompt {
         case .text(let text): return tokenizer.encodeBeginning(text)
-        case .chat(_, _, let plainText?) where chatTemplate == nil:
+        case .chat(_, let plainText?) where chatTemplate == nil:
             return tokenizer.encodeBeginning(plainText)
-        case .chat(let messages, let tools, _): return try promptTokens(for: messages, tools: tools)
+        case .chat(let conversation, _): return try promptTokens(for: conversation)
         }
     }
 }

@@ -106,13 +106,21 @@ public final class LanguageModel {
     public func promptTokens(
         for messages: [ChatMessage], tools: JSONValue? = nil
     ) throws(InputError) -> [Int32] {
+        try promptTokens(for: Conversation(messages, tools: tools))
+    }
+
+    /// The tokens of a conversation, the assistant's turn opened, with what the conversation gives the template.
+    ///
+    /// - Throws: as `promptTokens(for:tools:)`.
+    public func promptTokens(for conversation: Conversation) throws(InputError) -> [Int32] {
         guard let chatTemplate else {
             throw InputError(path, "the model has no chat template", advice: "Give the prompt as plain text.")
         }
-        let text = try chatTemplate.render(
-            messages: messages, tools: tools, addGenerationPrompt: true,
-            variables: tokenizer.templateVariables)
-        return tokenizer.encode(text, addSpecialTokens: false)
+        var conversation = conversation
+        conversation.messages = TemplateConventions(of: chatTemplate).applied(to: conversation.messages)
+        let chat = try chatTemplate.rendered(
+            conversation, addGenerationPrompt: true, variables: tokenizer.templateVariables)
+        return tokenizer.encode(chat.text, addSpecialTokens: false)
     }
 }
 

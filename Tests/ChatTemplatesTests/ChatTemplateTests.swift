@@ -53,7 +53,7 @@ struct ChatTemplateTests {
         let message = ChatMessage(
             role: "user", content: .null,
             extra: JSONObject([("name", .string("Ada")), ("role", .string("x"))]))
-        #expect(message.json["role"] == .string("user"))
+        #expect(message.members["role"] == .string("user"))
         let text = try template.render(
             messages: [message], tools: .array([.object(JSONObject([("name", .string("search"))]))]),
             variables: JSONObject([("bos_token", .string("<s>"))]))

@@ -56,7 +56,10 @@ struct GoldenCase: CustomStringConvertible, Sendable {
     /// What our interpreter makes of it, in the golden's terms.
     func outcome() -> Outcome {
         do {
-            let rendered = try ChatTemplate(source: source, location: "t").rendered(context: context)
+            var template = try ChatTemplate(source: source, location: "t")
+            // The time of the goldens.
+            template.clock = { 1_783_166_400 }
+            let rendered = try template.rendered(context: context)
             return .text(rendered.text, spans: rendered.generationSpans)
         } catch {
             return .failure(error)

@@ -118,6 +118,79 @@ struct LimitTests {
     }
 }
 
+extension LimitTests {
+    /// JSON of any shape, now and then deep or long.
+    private func anything(_ random: inout SeededGenerator, depth: Int = 0) -> JSONValue {
+        let texts = [
+            "", "user", "tool", "\u{0}", "</think>", "{{ x }}", "é\u{301}",
+            String(repeating: "y", count: 5000),
+        ]
+        switch random.next() % (depth > 5 ? 5 : 8) {
+        case 0: return .null
+        case 1: return .bool(random.next() % 2 == 0)
+        case 2: return .integer([0, -1, .max, .min, 9][Int(random.next() % 5)])
+        case 3: return .number([0.5, -0.0, 1e300, .infinity, .nan][Int(random.next() % 5)])
+        case 4: return .string(texts[Int(random.next() % UInt64(texts.count))])
+        case 5: return (0..<80).reduce(.null) { inner, _ in .array([inner]) }
+        case 6: return .array((0..<Int(random.next() % 4)).map { _ in anything(&random, depth: depth + 1) })
+        default:
+            var object = JSONObject()
+            for name in ["role", "content", "tool_calls", "function", "name", "arguments", "text", "type"]
+            where random.next() % 2 == 0 { object[name] = anything(&random, depth: depth + 1) }
+            return .object(object)
+        }
+    }
+
+    @Test("Conversations of any shape are rendered or refused, within the limits")
+    func hostileConversations() throws {
+        var random = SeededGenerator(state: 19)
+        for source in Set(try GoldenCase.conversations().map(\.source)).sorted() {
+            var template = try ChatTemplate(source: source, location: "t")
+            template.limits.work = 20_000
+            template.limits.stringBytes = 1 << 20
+            for _ in 0..<6 {
+                let messages = (0..<Int(1 + random.next() % 4)).map { _ in
+                    var members = JSONObject([("role", anything(&random)), ("content", anything(&random))])
+                    if random.next() % 2 == 0 { members["role"] = .string("assistant") }
+                    if random.next() % 2 == 0 { members["tool_calls"] = anything(&random) }
+                    if random.next() % 4 == 0 { members["thinking"] = anything(&random) }
+                    return members
+                }
+                let tools = anything(&random)
+                _ = try? template.rendered(
+                    context: JSONObject([
+                        ("messages", .array(messages.map(JSONValue.object))), ("tools", tools),
+                    ]))
+                let known = messages.compactMap(ChatMessage.init(members:))
+                _ = try? template.rendered(Conversation(known, tools: tools, variables: messages[0]))
+            }
+        }
+    }
+
+    @Test("Trying out a template's conventions ends, whatever the template does")
+    func hostileConventions() throws {
+        let sources = [
+            "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+            "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
+            "{% set ns = namespace(s=messages|tojson) %}{% for i in range(100) %}{% set ns.s = ns.s + ns.s %}{% endfor %}{{ ns.s }}",
+            "{{ messages[0].content.x.y }}", "{{ raise_exception('no') }}", "",
+        ]
+        let message = ChatMessage(
+            role: "assistant",
+            content: .array([.object(JSONObject([("type", .string("text")), ("text", .string("a"))]))]),
+            extra: JSONObject([
+                ("tool_calls", .array([.integer(1), .object(JSONObject([("arguments", .string("{"))]))]))
+            ])
+        )
+        for source in sources {
+            let conventions = TemplateConventions(of: try ChatTemplate(source: source, location: "t"))
+            let found = conventions.applied(to: [message])
+            #expect(found[0].content == .string("a"))
+            #expect(found[0]["tool_calls"] == message["tool_calls"])
+        }
+    }
+}
+
 /// A small generator with a seed, so that a failure can be repeated.
 private struct SeededGenerator: RandomNumberGenerator {
     var state: UInt64

@@ -26,7 +26,7 @@ import Testing
         #expect(problems.map(\.answer) == [.number(2), .number(4)])
         #expect(
             problems[0].prompt
-                == .chat([ChatMessage(role: "user", content: "1+1?")], tools: nil, plainText: nil))
+                == .chat(Conversation([ChatMessage(role: "user", content: "1+1?")]), plainText: nil))
         #expect(problems[1].location.hasSuffix("line 2"))
         let alpaca = try file(
             #"{"instruction": "Which?", "input": "a or b", "output": "", "answer": "answer1"}"#)

@@ -120,13 +120,21 @@ import Testing
         }
     }
 
-    @Test(arguments: [false, true], [Float(0), 0.4])
-    func `a feed-forward network has the gradients of what it computes`(isSparse: Bool, dropoutRate: Float) {
-        let use = ChannelUse(
-            selection([0, 3, 4, 8], of: 9),
-            compensation: Compensation(
-                down: random(2, 6, seed: 14), up: random(2, 6, seed: 15), bias: random(1, 6, seed: 16)))
-        let parts = isSparse ? parts(context: [1, 2, 6], of: 8, [use]) : nil
+    private enum SparseKind: CaseIterable { case dense, compensated, adaptersAtFullWidth }
+
+    @Test(arguments: SparseKind.allCases, [Float(0), 0.4])
+    private func `a feed-forward network has the gradients of what it computes`(
+        kind: SparseKind, dropoutRate: Float
+    ) {
+        let selection = selection([0, 3, 4, 8], of: 9)
+        let use =
+            kind == .compensated
+            ? ChannelUse(
+                selection,
+                compensation: Compensation(
+                    down: random(2, 6, seed: 14), up: random(2, 6, seed: 15), bias: random(1, 6, seed: 16)))
+            : ChannelUse(selection, adaptersSeeAllChannels: true)
+        let parts = kind == .dense ? nil : parts(context: [1, 2, 6], of: 8, [use])
         let weights = (0..<3).map { random(9, 6, seed: 20 + $0) }
         let leaves = [
             Leaf("x", 8, 6), Leaf("gate A", 2, 6), Leaf("gate B", 9, 2), Leaf("up A", 2, 6),
@@ -258,6 +266,33 @@ import Testing
         expectClose(shared.dA, separate.dA, absolute: 1e-5, relative: 1e-5, "dA")
         expectClose(shared.dB, separate.dB, absolute: 1e-5, relative: 1e-5, "dB")
         #expect(shared.dB.contains { $0 != 0 })
+    }
+
+    @Test func `adapters at full width add to a dense network whose other frozen channels are zeroed`() {
+        let matrices = (0..<3).map { random(10, 6, seed: 30 + $0) }
+        let biases = [10, 10, 6].enumerated().map { random(1, $1, seed: 50 + UInt64($0)) }
+        let kept: [Int32] = [1, 4, 5, 9]
+        let x = random(7, 6, seed: 3)
+        let adapters = [(2, 6), (10, 2), (2, 6), (10, 2), (2, 10), (6, 2)].enumerated().map { number, shape in
+            random(shape.0, shape.1, seed: 40 + UInt64(number))
+        }
+        func output(_ weights: [Tensor], _ use: ChannelUse) -> [Float] {
+            func layer(_ number: Int, _ layout: FrozenWeight.Layout) -> LinearLayer {
+                LinearLayer(
+                    FrozenWeight(weights[number], layout: layout), bias: biases[number],
+                    adapter: LowRankPair(
+                        a: Parameter(name: "A", value: adapters[2 * number]),
+                        b: Parameter(name: "B", value: adapters[2 * number + 1]), scale: 2))
+            }
+            let tape = Tape(backend: backend, isRecording: false)
+            let result = tape.feedForward(
+                tape.constant(x), gate: layer(0, .outputRows), up: layer(1, .outputRows),
+                down: layer(2, .inputRows), activation: .silu, parts: [RowPart(rows: nil, uses: [use])])
+            return backend.download(result.value)
+        }
+        let use = ChannelUse(selection(kept, of: 10), adaptersSeeAllChannels: true)
+        let dense = output(matrices.map { zeroed($0, keeping: kept) }, .all)
+        expectClose(output(matrices, use), dense, absolute: 1e-5, relative: 1e-5)
     }
 
     @Test func `compensation with the dropped weights themselves gives the dense result`() {

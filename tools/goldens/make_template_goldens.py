@@ -8,6 +8,7 @@ The templates in tools/goldens/templates/ were written for this purpose; togethe
 interpreter supports, in the ways that published chat templates do.
 """
 
+import datetime
 import json
 import pathlib
 import sys
@@ -19,6 +20,8 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from template_cases import CONVERSATIONS, EXPRESSIONS, TOOLS, CONTEXT
 
 assert jinja2.__version__ == "3.1.6", jinja2.__version__
+# Noon of 4 July 2026 in UTC: the same day wherever the goldens are made or tested.
+NOW = 1783166400
 HERE = pathlib.Path(__file__).parent
 OUT = HERE.parent.parent / "Tests" / "ChatTemplatesTests" / "Goldens"
 
@@ -54,7 +57,7 @@ def environment():
     )
     env.filters["tojson"] = tojson
     env.globals["raise_exception"] = raise_exception
-    env.globals["strftime_now"] = lambda fmt: "TIME(" + fmt + ")"
+    env.globals["strftime_now"] = lambda fmt: datetime.datetime.fromtimestamp(NOW).strftime(fmt)
     return env
 
 

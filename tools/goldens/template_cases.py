@@ -273,6 +273,19 @@ a{% for x in [1, 2] %}é{% generation %}é{{ x }}{% endgeneration %}{% endfor %}
 {{ person.items is callable }}{{ numbers.append is defined }}{{ 1 is defined }}{% if numbers.append %}x{% endif %}
 {{ yes + yes }} {{ yes * 3 }} {{ 7 // true }} {{ true ** 2 }} {{ 5 / 2 }} {{ 4 / 2 }} {{ 2 ** 0.5 }} {{ 10 ** 15 }} {{ 1e3 + 1 }} {{ 3 * 1.0 }} {{ 7 % 2.5 }}
 {{ [] is iterable and [] is not string }} {{ 'x' is string and 'x' is not mapping }} {{ content is string }}
+{{ html|safe + '<' }} {{ '<' + html|safe }} {{ '<' ~ html|safe }} {{ html|safe ~ '<' }} {{ ('<'|safe) * 2 + '>' }} {{ 2 * ('&'|safe) }}
+{{ [html|safe] }} {{ '<'|e + '<' }} {{ '<'|e|e }} {{ '<'|e|forceescape }} {{ '<'|safe|e }} {{ '<'|safe|string + '<' }} {{ 5|safe + '<' }} {{ none|safe }}
+{{ 'a<b'|safe|upper + '<' }} {{ ' <b '|safe|trim + '<' }} {{ 'a<b'|safe|replace('a', '>') + '<' }} {{ 'a<b'|safe|title + '<' }} {{ 'a\n<b'|safe|indent(2) + '<' }} {{ 'a<'|safe|reverse + '<' }} {{ 'a'|safe|capitalize + '<' }}
+{{ ('a<b'|safe).upper() + '<' }} {{ ('a,b'|safe).split(',')[1] + '<' }} {{ ('a'|safe).replace('a', '<') }} {{ ('-'|safe).join(['<', 'b']) }} {{ ('a<b'|safe).partition('<')[2] + '<' }} {{ ('a'|safe).center(3, '*') + '<' }} {{ ('{}'|safe).format('<') }}
+{{ ('%s %s'|safe) % ('<', '>'|safe) }} {{ '%s' % ('<'|safe) + '<' }} {{ ('%s'|safe) % '<' + '<' }} {{ '%s'|safe|format('<') }} {{ ('%s'|safe) % 5 }}
+{{ ('ab'|safe)[0] + '<' }} {{ ('ab'|safe)[1:] + '<' }} {{ 'ab'|safe|first + '<' }} {{ 'ab'|safe|list }} {{ 'ab'|safe|length }} {{ ['<'|safe, '<']|join + '<' }} {{ '<'|safe|tojson + '<' }} {{ {'a': '<'|safe}|tojson }}
+{{ 'a'|safe == 'a' }} {{ 'a'|safe is string }} {{ 'a'|safe is escaped }} {{ 'a' is escaped }} {{ 'a'|safe in 'abc' }} {{ 'b' in ('abc'|safe) }} {{ {'a': 1}['a'|safe] }} {{ 'a'|safe is sequence }} {{ 'a'|safe < 'b' }} {{ ''|safe is true }} {{ (''|safe) or 'no' }}
+{{ '<'|safe + 1 }}
+{{ html|safe|length }} {{ missing|safe + '<' }} {{ 'x'|safe|default('y') + '<' }} {{ ('a'|safe).startswith('a') }} {{ person['name'|safe] }} {{ words|map('safe')|join('<') }} {{ 'a'|safe|truncate(3) }}
+{% set x = '<'|safe %}{{ x + '<' }} {% set y %}{{ x }}<{% endset %}{{ y + '<' }} {% macro m(v) %}{{ v }}{% endmacro %}{{ m(x) + '<' }}
+{{ none|map('upper')|list }} {{ none|selectattr('x')|list }} {{ none|map(attribute='x')|join }} {{ 0|select|list }} {{ none|rejectattr('x', 'equalto', 1)|list }} {{ false|reject('odd')|list }}
+{{ 5|map('upper')|list }}
+{{ none|list }}
 '''.strip("\n").split("\n")
 
 # Templates of several lines: whitespace control, trim_blocks and lstrip_blocks.

@@ -27,6 +27,21 @@ extension Interpreter {
         }
         try budget.enter()
         defer { budget.leave() }
+        if case .markup(let text) = value {
+            switch filter {
+            case .escape, .e, .safe, .default, .d: return value
+            case .upper, .lower, .capitalize, .trim, .string, .indent, .center, .truncate, .reverse:
+                return try apply(name, to: .string(text), arguments).marked
+            case .format:
+                var escaped = ArgumentValues()
+                for value in arguments.positional { escaped.positional.append(try value.escaped(budget)) }
+                for (name, value) in arguments.named {
+                    escaped.named.append((name, try value.escaped(budget)))
+                }
+                return try apply(name, to: .string(text), escaped).marked
+            default: return try apply(name, to: .string(text), arguments)
+            }
+        }
         if let result = try textFilter(filter, value, arguments) { return result }
         if let result = try sequenceFilter(filter, value, arguments) { return result }
         func bound(_ parameters: String...) throws(TemplateError) -> [TemplateValue?] {
@@ -41,7 +56,7 @@ extension Interpreter {
             _ = try bound()
             return .integer(try length(of: value))
         case .attr:
-            guard case .string(let attributeName) = try bound("name")[0] else {
+            guard let attributeName = try bound("name")[0]?.characters else {
                 throw TemplateError("attr needs the name of an attribute")
             }
             // Items are left out on purpose: this filter looks at attributes only.
@@ -150,7 +165,7 @@ extension Interpreter {
         writer.ensuresASCII = flag(given[0])
         switch given[1] {
         case nil, .some(.none): break
-        case .some(.string(let indent)): writer.indent = indent
+        case .some(.string(let indent)), .some(.markup(let indent)): writer.indent = indent
         default:
             let width = try given[1].integer("indent") ?? 0
             try budget.chargeString(bytes: max(0, width))
@@ -159,7 +174,7 @@ extension Interpreter {
         if writer.indent != nil { writer.itemSeparator = "," }
         if let separators = given[2], !separators.isNone {
             let parts = try separators.iterated()
-            guard parts.count == 2, case .string(let item) = parts[0], case .string(let key) = parts[1] else {
+            guard parts.count == 2, let item = parts[0].characters, let key = parts[1].characters else {
                 throw TemplateError("separators must be a pair of strings")
             }
             writer.itemSeparator = item

@@ -13,6 +13,8 @@ extension Interpreter {
             try budget.charge(items.count)
             return items
         }
+        /// As `items`, for filters that take what is false, such as none, for a sequence without items.
+        func itemsIfTrue() throws(TemplateError) -> [TemplateValue] { value.isTrue ? try items() : [] }
         func iterator(_ items: [TemplateValue]) throws(TemplateError) -> TemplateValue {
             .iterator(TemplateIterator(try TemplateList(items, budget)))
         }
@@ -68,11 +70,15 @@ extension Interpreter {
         case .unique:
             let given = try bound("case_sensitive", "attribute")
             return try iterator(unique(items(), caseSensitive: flag(given[0]), given[1]))
-        case .map: return try iterator(mapped(items(), arguments))
-        case .select: return try iterator(selected(items(), arguments, byAttribute: false, keeping: true))
-        case .reject: return try iterator(selected(items(), arguments, byAttribute: false, keeping: false))
-        case .selectattr: return try iterator(selected(items(), arguments, byAttribute: true, keeping: true))
-        case .rejectattr: return try iterator(selected(items(), arguments, byAttribute: true, keeping: false))
+        case .map: return try iterator(mapped(itemsIfTrue(), arguments))
+        case .select:
+            return try iterator(selected(itemsIfTrue(), arguments, byAttribute: false, keeping: true))
+        case .reject:
+            return try iterator(selected(itemsIfTrue(), arguments, byAttribute: false, keeping: false))
+        case .selectattr:
+            return try iterator(selected(itemsIfTrue(), arguments, byAttribute: true, keeping: true))
+        case .rejectattr:
+            return try iterator(selected(itemsIfTrue(), arguments, byAttribute: true, keeping: false))
         case .batch: return try iterator(batches(items(), bound("linecount", "fill_with")))
         case .slice: return try iterator(slices(items(), bound("slices", "fill_with")))
         default: return nil
@@ -81,7 +87,7 @@ extension Interpreter {
 
     /// `item.a.b.0` for the path "a.b.0", or one item for an integer.
     func attribute(path: TemplateValue, of item: TemplateValue) throws(TemplateError) -> TemplateValue {
-        guard case .string(let text) = path else { return try self.item(path, of: item) }
+        guard let text = path.characters else { return try self.item(path, of: item) }
         var value = item
         for part in text.split(separator: ".", omittingEmptySubsequences: false) {
             let key = Int(part).map(TemplateValue.integer) ?? .string(String(part))
@@ -94,7 +100,7 @@ extension Interpreter {
         path: TemplateValue?, of item: TemplateValue, caseSensitive: Bool
     ) throws(TemplateError) -> TemplateValue {
         let value = if let path, !path.isNone { try attribute(path: path, of: item) } else { item }
-        if !caseSensitive, case .string(let text) = value { return .string(PythonText.lower(text)) }
+        if !caseSensitive, let text = value.characters { return .string(PythonText.lower(text)) }
         return value
     }
 
@@ -110,7 +116,7 @@ extension Interpreter {
             }
             return results
         }
-        guard case .string(let name) = arguments.positional.first else {
+        guard let name = arguments.positional.first?.characters else {
             throw TemplateError("map requires a filter argument")
         }
         for item in items { results.append(try apply(name, to: item, arguments.dropFirst)) }
@@ -134,7 +140,7 @@ extension Interpreter {
             switch arguments.positional.first {
             case nil: passes = value.isTrue
             case .some(let testName):
-                guard case .string(let name) = testName else {
+                guard let name = testName.characters else {
                     throw TemplateError("the name of a test must be a string, found '\(testName.typeName)'")
                 }
                 passes = try test(name, value, arguments.dropFirst)
@@ -148,7 +154,7 @@ extension Interpreter {
         _ items: [TemplateValue], caseSensitive: Bool, attribute path: TemplateValue?, reversed: Bool
     ) throws(TemplateError) -> [TemplateValue] {
         var paths: [TemplateValue?] = [path]
-        if case .string(let text) = path, text.contains(",") {
+        if let text = path?.characters, text.contains(",") {
             paths = text.split(separator: ",", omittingEmptySubsequences: false).map { .string(String($0)) }
         }
         var keyed: [(keys: [TemplateValue], item: TemplateValue)] = []

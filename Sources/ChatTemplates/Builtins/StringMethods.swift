@@ -82,7 +82,7 @@ enum StringMethods {
         case "join":
             var joined = ""
             for (index, item) in try (bound("iterable")[0] ?? .none).iterated().enumerated() {
-                guard case .string(let part) = item else {
+                guard let part = item.characters else {
                     throw TemplateError(
                         "sequence item \(index): expected str instance, \(item.typeName) found")
                 }

@@ -4,6 +4,9 @@ extension Interpreter {
     func test(
         _ name: String, _ value: TemplateValue, _ arguments: ArgumentValues
     ) throws(TemplateError) -> Bool {
+        if case .markup(let text) = value {
+            return name == "escaped" ? true : try test(name, .string(text), arguments)
+        }
         let operand = arguments.positional.first ?? arguments.named.first?.value
         if let comparison = Self.comparisonTests[name] {
             guard let operand else { throw TemplateError("the test '\(name)' needs an argument") }
@@ -50,10 +53,10 @@ extension Interpreter {
                     name == "lower" ? $0.properties.isLowercase : $0.properties.isUppercase
                 }
         case "filter":
-            guard case .string(let text) = value else { return false }
+            guard let text = value.characters else { return false }
             return FilterName(rawValue: text) != nil
         case "test":
-            guard case .string(let text) = value else { return false }
+            guard let text = value.characters else { return false }
             return Self.isTest(text)
         case "escaped": return false
         default: throw TemplateError("No test named '\(name)'.")
@@ -81,7 +84,7 @@ extension Interpreter {
 extension TemplateValue {
     var isIterable: Bool {
         switch self {
-        case .undefined, .string, .list, .tuple, .dictionary, .view, .iterator, .loop: true
+        case .undefined, .string, .markup, .list, .tuple, .dictionary, .view, .iterator, .loop: true
         case .none, .bool, .integer, .float, .namespace, .callable: false
         }
     }
@@ -89,7 +92,7 @@ extension TemplateValue {
     /// What has a length and can be indexed, which Python takes to include mappings and Jinja undefined values.
     var isSequence: Bool {
         switch self {
-        case .undefined, .string, .list, .tuple, .dictionary: true
+        case .undefined, .string, .markup, .list, .tuple, .dictionary: true
         case .view(let view): if case .range = view.kind { true } else { false }
         default: false
         }

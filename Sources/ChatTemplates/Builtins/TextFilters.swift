@@ -18,9 +18,10 @@ extension Interpreter {
         case .lower: return .string(PythonText.lower(try text()))
         case .title: return .string(PythonText.titleWords(try text()))
         case .capitalize: return .string(PythonText.capitalize(try text()))
-        case .string, .safe:
+        case .string:
             _ = try bound()
             return .string(try text())
+        case .safe: return .markup(try text())
         case .trim:
             return .string(PythonText.strip(try text(), characters: try bound("chars")[0].string("chars")))
         case .replace:
@@ -34,7 +35,7 @@ extension Interpreter {
                 try StringMethods.replace(
                     text(), old.text(budget), new.text(budget), limit: limit, budget))
         case .indent: return .string(try indented(text(), bound("width", "first", "blank")))
-        case .escape, .e, .forceescape: return .string(try escaped(text()))
+        case .escape, .e, .forceescape: return .markup(try Markup.escape(text(), budget))
         case .format:
             let operand: TemplateValue
             if arguments.named.isEmpty {
@@ -86,22 +87,6 @@ extension Interpreter {
         for (index, line) in lines.enumerated() {
             if index > 0 { result += "\n" + (indentsBlank || !line.isEmpty ? indent : "") }
             result += line
-        }
-        return result
-    }
-
-    private func escaped(_ text: String) throws(TemplateError) -> String {
-        try budget.chargeString(bytes: text.utf8.count * 2)
-        var result = ""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "&": result += "&amp;"
-            case "<": result += "&lt;"
-            case ">": result += "&gt;"
-            case "'": result += "&#39;"
-            case "\"": result += "&#34;"
-            default: result.unicodeScalars.append(scalar)
-            }
         }
         return result
     }

@@ -19,6 +19,8 @@ extension Interpreter {
             if let item = Self.element(key, of: list.items) { return item }
         case .view(let view):
             if case .range = view.kind, let item = Self.element(key, of: view.list.items) { return item }
+        case .markup(let text):
+            return try item(key, of: .string(text)).marked
         case .string(let text):
             if let index = key.exactInteger {
                 try budget.charge(text.utf8.count / 16)
@@ -31,7 +33,7 @@ extension Interpreter {
         default: break
         }
         if case .undefined(let reason) = key { throw TemplateError(reason.text) }
-        guard case .string(let name) = key else {
+        guard let name = key.characters else {
             return .undefined(.element(of: value.objectName, try key.representation(budget)))
         }
         return builtinAttribute(name, of: value) ?? .undefined(.attribute(of: value.objectName, name))
@@ -45,7 +47,8 @@ extension Interpreter {
 
     private func builtinAttribute(_ name: String, of value: TemplateValue) -> TemplateValue? {
         switch value {
-        case .string where StringMethods.names.contains(name):
+        case .string where StringMethods.names.contains(name),
+            .markup where StringMethods.names.contains(name):
             return .callable(.method(of: value, name: name))
         case .dictionary where ["get", "items", "keys", "values", "copy"].contains(name),
             .list where ["count", "index", "copy"].contains(name),
@@ -91,6 +94,8 @@ enum Slicing {
         }
         switch operand {
         case .undefined(let reason): throw TemplateError(reason.text)
+        case .markup(let text):
+            return try slice(.string(text), start: start, stop: stop, step: step, budget).marked
         case .string(let text):
             try budget.charge(text.utf8.count / 16)
             let scalars = Array(text.unicodeScalars)

@@ -91,7 +91,7 @@ extension TemplateValue? {
     func string(_ name: String) throws(TemplateError) -> String? {
         switch self {
         case nil, .some(.none): nil
-        case .some(.string(let text)): text
+        case .some(.string(let text)), .some(.markup(let text)): text
         case .some(.undefined(let reason)): throw TemplateError(reason.text)
         case .some(let value): throw TemplateError("\(name) must be str, not \(value.typeName)")
         }

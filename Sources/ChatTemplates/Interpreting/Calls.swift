@@ -12,6 +12,7 @@ extension Interpreter {
         case .callable(.method(let receiver, let name)):
             switch receiver {
             case .string(let text): return try StringMethods.call(name, on: text, arguments, self)
+            case .markup(let text): return try Markup.call(name, on: text, arguments, self)
             default: return try ContainerMethods.call(name, on: receiver, arguments, budget)
             }
         default: throw TemplateError("'\(callee.typeName)' object is not callable")

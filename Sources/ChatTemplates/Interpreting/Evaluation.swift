@@ -64,7 +64,7 @@ extension Interpreter {
                 throw TemplateError("an argument after ** must be a mapping")
             }
             for entry in dictionary.entries {
-                guard case .string(let name) = entry.key else {
+                guard let name = entry.key.characters else {
                     throw TemplateError("keywords must be strings")
                 }
                 values.named.append((name, entry.value))

@@ -31,7 +31,7 @@ struct JSONText {
         case .bool(let flag): output += flag ? "true" : "false"
         case .integer(let number): output += String(number)
         case .float(let number): output += Self.number(number)
-        case .string(let text):
+        case .string(let text), .markup(let text):
             try budget.chargeString(bytes: text.utf8.count)
             quote(text, into: &output)
         case .list(let list), .tuple(let list):

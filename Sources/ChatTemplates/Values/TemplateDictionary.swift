@@ -17,7 +17,7 @@ struct TemplateDictionary {
 
         init?(_ value: TemplateValue) {
             switch value {
-            case .string(let text): self = .text(Array(text.utf8))
+            case .string(let text), .markup(let text): self = .text(Array(text.utf8))
             case .integer(let number): self = .integer(number)
             case .bool(let flag): self = .integer(flag ? 1 : 0)
             case .float(let number): self = Int(exactly: number).map { .integer($0) } ?? .number(number)
@@ -43,7 +43,7 @@ struct TemplateDictionary {
 
     /// The value of a key; an unhashable key is an error, as in Python.
     func value(of key: TemplateValue) throws(TemplateError) -> TemplateValue? {
-        if case .string(let text) = key { return self[text] }
+        if let text = key.characters { return self[text] }
         guard let wanted = Key(key) else { throw unhashable(key) }
         if let positions { return positions[wanted].map { entries[$0].value } }
         return entries.first { Key($0.key) == wanted }?.value
@@ -64,7 +64,7 @@ struct TemplateDictionary {
             entries[existing].value = value
             return
         }
-        entries.append((key, value))
+        entries.append((key.plain, value))
         if positions != nil {
             positions?[wanted] = entries.count - 1
         } else if entries.count > Self.linearSearchLimit {

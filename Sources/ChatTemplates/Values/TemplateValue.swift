@@ -8,6 +8,8 @@ indirect enum TemplateValue {
     case integer(Int)
     case float(Double)
     case string(String)
+    /// Text that `safe` or `escape` marked as HTML.
+    case markup(String)
     case list(TemplateList)
     case tuple(TemplateList)
     case dictionary(TemplateDictionary)
@@ -143,7 +145,7 @@ extension TemplateValue {
         case .bool(let value): value
         case .integer(let value): value != 0
         case .float(let value): value != 0
-        case .string(let value): !value.isEmpty
+        case .string(let value), .markup(let value): !value.isEmpty
         case .list(let list), .tuple(let list): !list.items.isEmpty
         case .dictionary(let dictionary): dictionary.count > 0
         case .view(let view): !view.list.items.isEmpty
@@ -161,6 +163,7 @@ extension TemplateValue {
         case .integer: "int"
         case .float: "float"
         case .string: "str"
+        case .markup: "Markup"
         case .list: "list"
         case .tuple: "tuple"
         case .dictionary: "dict"

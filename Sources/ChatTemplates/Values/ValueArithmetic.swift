@@ -29,6 +29,12 @@ enum Arithmetic {
         }
         if let (left, right) = integers(left, right) { return try apply(operation, left, right) }
         if let (left, right) = (floats(left, right)) { return try apply(operation, left, right) }
+        switch (left, right) {
+        case (.markup, _), (_, .markup):
+            if let result = try Markup.apply(operation, left, right, budget) { return result }
+            return try apply(operation, left.plain, right.plain, budget)
+        default: break
+        }
         switch (operation, left, right) {
         case (.add, .string(let left), .string(let right)):
             try budget.chargeString(bytes: left.utf8.count + right.utf8.count)

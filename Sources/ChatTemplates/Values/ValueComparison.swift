@@ -29,7 +29,7 @@ extension TemplateValue {
             case (.float(let left), .integer(let right)): Int(exactly: left) == right
             }
         }
-        switch (self, other) {
+        switch (plain, other.plain) {
         case (.undefined, .undefined), (.none, .none): return true
         case (.string(let left), .string(let right)):
             try budget.charge(min(left.utf8.count, right.utf8.count) / 64)
@@ -80,7 +80,7 @@ extension TemplateValue {
             case (.float(let left), .integer(let right)): return Self.order(left, Double(right))
             }
         }
-        switch (self, other) {
+        switch (plain, other.plain) {
         case (.string(let left), .string(let right)):
             try budget.charge(min(left.utf8.count, right.utf8.count) / 64)
             // UTF-8 keeps the order of code points.
@@ -106,9 +106,9 @@ extension TemplateValue {
 
     /// Python's `item in self`.
     func contains(_ item: TemplateValue, _ budget: RenderBudget) throws(TemplateError) -> Bool {
-        switch self {
+        switch plain {
         case .string(let text):
-            guard case .string(let needle) = item else {
+            guard let needle = item.characters else {
                 throw TemplateError(
                     "'in <string>' requires string as left operand, not \(item.typeName)")
             }
@@ -130,7 +130,7 @@ extension TemplateValue {
     func iterated() throws(TemplateError) -> [TemplateValue] {
         switch self {
         case .undefined: return []
-        case .string(let text):
+        case .string(let text), .markup(let text):
             return text.unicodeScalars.map { .string(String($0)) }
         case .list(let list), .tuple(let list): return list.items
         case .dictionary(let dictionary): return dictionary.keys

@@ -13,7 +13,7 @@ extension TemplateValue {
     func text(_ budget: RenderBudget) throws(TemplateError) -> String {
         switch self {
         case .undefined: return ""
-        case .string(let text): return text
+        case .string(let text), .markup(let text): return text
         default: return try representation(budget)
         }
     }
@@ -30,6 +30,7 @@ extension TemplateValue {
         case .integer(let value): return String(value)
         case .float(let value): return PythonNumber.representation(value)
         case .string(let text): return PythonText.representation(text)
+        case .markup(let text): return "Markup(\(PythonText.representation(text)))"
         case .list(let list): return "[" + (try Self.joined(list.items, budget)) + "]"
         case .tuple(let list):
             return "(" + (try Self.joined(list.items, budget)) + (list.items.count == 1 ? ",)" : ")")

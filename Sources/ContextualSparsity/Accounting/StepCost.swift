@@ -57,13 +57,13 @@ package struct StepCost: Equatable, Sendable {
         var counter = BlockCostCounter(
             model: model, ranks: ranks, plan: plan, sequenceCount: rows.sequenceLengths.count)
         for layer in 0..<model.layerCount {
-            // The rows that the last block selects are output rows, which it computes densely.
+            // Of the last block's queries nothing is computed but output rows.
             let isLabelledOnly = layer == model.layerCount - 1 && labelled < rows.rowCount
             counter.count(
                 layer,
                 keys: PartitionedRows(all: rows.rowCount, sparse: sparse),
                 queries: isLabelledOnly
-                    ? PartitionedRows(all: labelled, sparse: 0)
+                    ? PartitionedRows(all: labelled, sparse: rows.sparseOutputCount(under: plan))
                     : PartitionedRows(all: rows.rowCount, sparse: sparse),
                 pairs: rows.attentionPairs(window: model.windows[layer], labelledOnly: isLabelledOnly))
         }

@@ -48,14 +48,18 @@ package struct StepRows: Equatable, Sendable {
     /// How many rows run sparse under a plan.
     package func sparseCount(under plan: SparsityPlan) -> Int {
         let dense = plan.denseLeadingTokens
-        var (context, labelled) = (0, 0)
-        for (length, positions) in zip(sequenceLengths, labelledPositions) {
-            let beyond = positions.count { $0 >= dense }
-            labelled += beyond
-            context += max(0, length - dense) - beyond
-        }
+        let beyond = sequenceLengths.reduce(0) { $0 + max(0, $1 - dense) }
+        return beyond - labelledCount(from: dense) + sparseOutputCount(under: plan)
+    }
+
+    /// How many of the labelled rows do.
+    package func sparseOutputCount(under plan: SparsityPlan) -> Int {
         let share = plan.contextTokens == .all ? 1 : plan.sparseOutputShare
-        return context + Int((Double(labelled) * share).rounded())
+        return Int((Double(labelledCount(from: plan.denseLeadingTokens)) * share).rounded())
+    }
+
+    private func labelledCount(from position: Int) -> Int {
+        labelledPositions.reduce(0) { $0 + $1.count { $0 >= position } }
     }
 
     /// Pairs of a query and a key that it sees, over all rows or the labelled ones.

@@ -10,33 +10,37 @@ package enum ColumnNorms {
         return backend.download(sums).map { $0.squareRoot() }
     }
 
-    /// Of a low-rank projection's output, [out], which is never formed: with t = x down and u a column of `up`, the sum
-    /// of (t u + b)^2 over n rows is u^T (t^T t) u + 2 b (sum of t) u + n b^2.
+    /// Of a low-rank projection's output on some rows of x, [out].
     package static func norms(
         of x: Tensor, rows: Tensor?, through projection: LowRankProjection, on backend: any Backend
     ) -> [Float] {
-        let (rank, width) = (projection.rank, projection.outputWidth)
-        let thin = projection.reduced(x, rows: rows, on: backend)
+        norms(ofReduced: projection.reduced(x, rows: rows, on: backend), through: projection, on: backend)
+    }
+
+    /// The same from t = x down [rows, r]. The output is never formed: with u a column of `up`, the sum of (t u + b)^2
+    /// over n rows is u^T (t^T t) u + 2 b (sum of t) u + n b^2.
+    static func norms(
+        ofReduced thin: Tensor, through projection: LowRankProjection, on backend: any Backend
+    ) -> [Float] {
         let columns = MatrixOperand(thin, transposed: true)
-        let gram = backend.makeTensor(rowCount: rank, width: rank, type: .float32)
-        backend.multiply([MatrixProduct(columns, columns)], into: MatrixOutput(gram))
-        let product = backend.makeTensor(rowCount: rank, width: width, type: .float32)
         let up = MatrixOperand(projection.up, transposed: true)
-        backend.multiply([MatrixProduct(MatrixOperand(gram), up)], into: MatrixOutput(product))
-        let factors = backend.download(projection.up)
-        var squares = [Float](repeating: 0, count: width)
-        for (index, value) in backend.download(product).enumerated() {
-            squares[index % width] += value * factors[index]
+        let gram = backend.product(columns, columns, type: .float32)
+        let product = backend.product(MatrixOperand(gram), up, type: .float32)
+        let (factors, products) = (backend.download(projection.up), backend.download(product))
+        var squares = [Float](repeating: 0, count: projection.outputWidth)
+        for row in 0..<projection.rank {
+            let start = row * squares.count
+            for channel in squares.indices {
+                squares[channel] += products[start + channel] * factors[start + channel]
+            }
         }
         if let bias = projection.bias {
-            let sums = backend.makeTensor(rowCount: 1, width: rank, type: .float32)
+            let sums = backend.makeTensor(rowCount: 1, width: projection.rank, type: .float32)
             backend.columnSums(of: thin, rows: nil, squared: false, into: sums)
-            let linear = backend.makeTensor(rowCount: 1, width: width, type: .float32)
-            backend.multiply([MatrixProduct(MatrixOperand(sums), up)], into: MatrixOutput(linear))
-            let (sum, offsets) = (backend.download(linear), backend.download(bias))
-            for channel in 0..<width {
-                squares[channel] +=
-                    offsets[channel] * (2 * sum[channel] + Float(thin.rowCount) * offsets[channel])
+            let sum = backend.download(backend.product(MatrixOperand(sums), up, type: .float32))
+            let (offsets, count) = (backend.download(bias), Float(thin.rowCount))
+            for channel in squares.indices {
+                squares[channel] += offsets[channel] * (2 * sum[channel] + count * offsets[channel])
             }
         }
         // Rounding can leave a sum of squares a hair below zero; NaN stays NaN.

@@ -11,7 +11,6 @@ package struct LowRankProjection {
     /// f32, [out] values.
     package let bias: Tensor?
 
-    /// Factors read from a file.
     package init(down: Tensor, up: Tensor, bias: Tensor? = nil) {
         precondition(
             down.width == up.rowCount && (bias?.count ?? up.width) == up.width,
@@ -37,17 +36,23 @@ package struct LowRankProjection {
             up: Self.scaled(outputs, by: roots, transposed: true, on: backend), bias: bias)
     }
 
+    /// Factors as files hold them; files hold no biases.
+    package init(_ factors: LowRankFactors, bias: Tensor?, on backend: any Backend) {
+        self.init(
+            down: backend.upload(
+                factors.w1, rowCount: factors.inputWidth, width: factors.rank, type: .float32),
+            up: backend.upload(
+                factors.w2, rowCount: factors.rank, width: factors.outputWidth, type: .float32), bias: bias)
+    }
+
     package var rank: Int { down.width }
     package var inputWidth: Int { down.rowCount }
     package var outputWidth: Int { up.width }
 
     /// x down: [rows, r] f32.
     func reduced(_ x: Tensor, rows: Tensor?, on backend: any Backend) -> Tensor {
-        let result = backend.makeTensor(rowCount: rows?.count ?? x.rowCount, width: rank, type: .float32)
-        backend.multiply(
-            [MatrixProduct(MatrixOperand(x, rows: rows), MatrixOperand(down, transposed: true))],
-            into: MatrixOutput(result))
-        return result
+        backend.product(
+            MatrixOperand(x, rows: rows), MatrixOperand(down, transposed: true), type: .float32)
     }
 
     /// The layer's estimated output on some rows of x, [rows, out] f32.

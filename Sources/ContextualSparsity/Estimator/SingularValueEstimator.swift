@@ -47,46 +47,47 @@ package struct FeedForwardEstimator {
     }
 }
 
-/// Scores the channels of an attention block's query-key and value-output products.
+/// Estimates how large the queries, keys and values of an attention block are, channel by channel.
 package struct AttentionEstimator {
     package let query: LowRankProjection
     package let key: LowRankProjection
     package let value: LowRankProjection
-    package let layout: HeadLayout
+    /// The first factors of query, key and value side by side, [D, 3 r].
+    private let stackedDown: Tensor
 
     package init(
-        query: LowRankProjection, key: LowRankProjection, value: LowRankProjection, layout: HeadLayout
+        query: LowRankProjection, key: LowRankProjection, value: LowRankProjection, on backend: any Backend
     ) {
         precondition(
-            query.outputWidth == layout.queryWidth && key.outputWidth == layout.keyValueWidth
-                && value.outputWidth == layout.keyValueWidth,
+            key.outputWidth == value.outputWidth && key.inputWidth == query.inputWidth
+                && value.inputWidth == query.inputWidth,
             "factors for \(query.outputWidth), \(key.outputWidth) and \(value.outputWidth) channels")
         self.query = query
         self.key = key
         self.value = value
-        self.layout = layout
+        let factors = [query, key, value].map(\.down)
+        stackedDown = backend.makeTensor(
+            rowCount: query.inputWidth, width: factors.reduce(0) { $0 + $1.width }, type: .float32)
+        var start = 0
+        for factor in factors {
+            backend.copy(factor, scale: 1, into: stackedDown.columns(start..<start + factor.width))
+            start += factor.width
+        }
     }
 
-    package struct Scores {
-        /// Column norms of the queries, [H * K].
-        package let queryNorms: [Float]
-        /// Column norms of the keys, [J * K].
-        package let keyNorms: [Float]
-        /// The product of the two by key channel, [J * K]: what to rank for the query-key set.
-        package let queryKey: [Float]
-        /// Column norms of the values, [J * K]: what to rank for the value-output set.
-        package let value: [Float]
-    }
-
-    /// Scores over the context rows, without averaging.
+    /// Norms over the context rows, without averaging.
     ///
     /// - Parameter rows: the context rows, int32; nil for all.
-    package func scores(_ x: Tensor, rows: Tensor? = nil, on backend: any Backend) -> Scores {
-        let queryNorms = ColumnNorms.norms(of: x, rows: rows, through: query, on: backend)
-        let keyNorms = ColumnNorms.norms(of: x, rows: rows, through: key, on: backend)
-        return Scores(
-            queryNorms: queryNorms, keyNorms: keyNorms,
-            queryKey: layout.attentionScores(queryNorms: queryNorms, keyNorms: keyNorms),
-            value: ColumnNorms.norms(of: x, rows: rows, through: value, on: backend))
+    package func scores(_ x: Tensor, rows: Tensor? = nil, on backend: any Backend) -> AttentionScores {
+        // One pass over the rows for all three.
+        let thin = backend.product(
+            MatrixOperand(x, rows: rows), MatrixOperand(stackedDown, transposed: true), type: .float32)
+        var start = 0
+        func norms(_ projection: LowRankProjection) -> [Float] {
+            defer { start += projection.rank }
+            return ColumnNorms.norms(
+                ofReduced: thin.columns(start..<start + projection.rank), through: projection, on: backend)
+        }
+        return AttentionScores(queryNorms: norms(query), keyNorms: norms(key), valueNorms: norms(value))
     }
 }

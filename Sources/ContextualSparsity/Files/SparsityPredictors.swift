@@ -1,5 +1,7 @@
 // Low-rank factors of projections, by which channels are chosen: plain values, as predictor files hold them.
 
+package import FileSupport
+
 /// x W^T of a projection, approximately x w1 w2.
 package struct LowRankFactors: Equatable, Sendable {
     package let inputWidth: Int
@@ -62,5 +64,17 @@ package struct SparsityPredictors: Equatable, Sendable {
         self.rank = rank
         self.baseModel = baseModel
         self.fingerprint = fingerprint
+    }
+
+    /// - Throws: `InputError` when a layer has no factors.
+    package func check(feedForwardLayers: [Int], attentionLayers: [Int]) throws(InputError) {
+        func require(_ isThere: Bool, _ block: String, _ layer: Int) throws(InputError) {
+            guard !isThere else { return }
+            throw InputError(
+                "sparsity predictors", "there are no factors for \(block) of layer \(layer)",
+                advice: "Leave the layer out of the plan, or use predictors that were made for it.")
+        }
+        for layer in feedForwardLayers { try require(feedForward[layer] != nil, "mlp", layer) }
+        for layer in attentionLayers { try require(attention[layer] != nil, "self_attn", layer) }
     }
 }

@@ -18,7 +18,7 @@ extension SparsityPlan {
             "# Evaluation, generation and merging are always dense.",
             "",
             "# How channels are chosen: calibrated (statistics of the dense first steps; the others are estimated),",
-            "# paper (singular value decomposition; the others count as zero), random or norm.",
+            "# paper (singular value decomposition; the others count as zero), random or norm; for analysis oracle, wanda.",
             "\(Keys.method): \(method.rawValue)",
             "",
             "# Share of channels left out, from 0 to below 1, by layer (7, 3-28 or \"3-5, 8\"). Layers not listed are dense.",

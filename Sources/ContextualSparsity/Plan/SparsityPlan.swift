@@ -15,6 +15,10 @@ public struct SparsityPlan: Equatable, Sendable {
         case random
         /// Channels with the largest weight norms, the others zero.
         case norm
+        /// For analysis, not for speed: channels whose activations, computed in full, have the largest norms.
+        case oracle
+        /// For analysis: as `oracle`, feed-forward activations weighted by their rows of the down projection.
+        case wanda
     }
 
     /// Which tokens run sparse.

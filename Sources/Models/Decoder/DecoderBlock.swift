@@ -103,19 +103,23 @@ final class SelfAttention {
             $0.policy.projections(layer: layer, input: x.value, rows: $0.rows, on: tape.backend)
         }
         let projected: [Variable]
+        let queryPartition = pass.partition(of: queries)
         if let selection = queries.selection {
-            // The selected rows are output rows: their queries are dense.
             projected =
-                [query(tape.selectRows(x, selection), on: tape, dropoutSeed: seed)]
+                tape.linears(
+                    tape.selectRows(x, selection), [query.layer(dropoutSeed: seed)],
+                    parts: pass.parts(uses.map { [$0.query] }, of: queryPartition, layer: layer, cut: [.none])
+                )
                 + tape.linears(
                     x, [key, value].map { $0.layer(dropoutSeed: seed) },
                     parts: pass.parts(
-                        uses.map { [$0.key, $0.value] }, layer: layer, cut: [.adapterOnly, .adapterOnly]))
+                        uses.map { [$0.key, $0.value] }, of: pass.sparsity?.rows, layer: layer,
+                        cut: [.adapterOnly, .adapterOnly]))
         } else {
             projected = tape.linears(
                 x, [query, key, value].map { $0.layer(dropoutSeed: seed) },
                 parts: pass.parts(
-                    uses.map { [$0.query, $0.key, $0.value] }, layer: layer,
+                    uses.map { [$0.query, $0.key, $0.value] }, of: queryPartition, layer: layer,
                     cut: [.none, .adapterOnly, .adapterOnly]))
         }
         let q = positioned(projected[0], queryNorm, pass, queries)
@@ -131,16 +135,13 @@ final class SelfAttention {
             scale: configuration.queryScale, softcap: configuration.attentionSoftcap,
             window: configuration.windows[layer])
         let mixed = tape.attention(q, k, v, shape: shape)
-        let use =
-            queries.selection != nil
-            ? nil
-            : pass.sparsity.flatMap {
-                $0.policy.attentionOutput(layer: layer, input: mixed.value, rows: $0.rows, on: tape.backend)
-            }
+        let use = queryPartition.flatMap {
+            pass.sparsity?.policy.attentionOutput(
+                layer: layer, input: mixed.value, rows: $0, on: tape.backend)
+        }
         return tape.linears(
             mixed, [output.layer(dropoutSeed: seed)],
-            parts: queries.selection == nil ? pass.parts(use.map { [$0] }, layer: layer, cut: [.none]) : nil)[
-                0]
+            parts: pass.parts(use.map { [$0] }, of: queryPartition, layer: layer, cut: [.none]))[0]
     }
 
     private func positioned(
@@ -180,15 +181,14 @@ final class FeedForward {
     /// x [rows, D] -> [rows, D]; the rows are the block's queries, in the last block output rows alone.
     func callAsFunction(_ x: Variable, _ pass: ForwardPass, queries: QueryRows) -> Variable {
         let seed = pass.dropoutSeed
-        let use =
-            queries.selection != nil
-            ? nil
-            : pass.sparsity.flatMap {
-                $0.policy.feedForward(layer: layer, input: x.value, rows: $0.rows, on: pass.tape.backend)
-            }
+        let partition = pass.partition(of: queries)
+        let use = partition.flatMap {
+            pass.sparsity?.policy.feedForward(
+                layer: layer, input: x.value, rows: $0, on: pass.tape.backend)
+        }
         return pass.tape.feedForward(
             x, gate: gate.layer(dropoutSeed: seed), up: up.layer(dropoutSeed: seed),
             down: down.layer(dropoutSeed: seed), activation: activation,
-            parts: queries.selection == nil ? pass.parts(use.map { [$0] }, layer: layer, cut: [.none]) : nil)
+            parts: pass.parts(use.map { [$0] }, of: partition, layer: layer, cut: [.none]))
     }
 }

@@ -36,6 +36,8 @@ struct ForwardPass {
     struct Sparsity {
         let policy: any SparsityPolicy
         let rows: RowPartition
+        /// The same of the output rows alone, counted among themselves; nil when all of them are dense.
+        let outputRows: RowPartition?
     }
 
     /// - Parameter policy: asked for what the rows compute that are not the batch's output rows.
@@ -71,7 +73,7 @@ struct ForwardPass {
             outputRows = allRows
             sparsity = policy.flatMap {
                 Self.sparsity(
-                    under: $0, batch, outputRows: batch.tokens.indices.map { Int32($0) }, backend: backend)
+                    of: batch, outputRows: batch.tokens.indices.map { Int32($0) }, under: $0, on: backend)
             }
             return
         }
@@ -80,35 +82,12 @@ struct ForwardPass {
                 && rows.allSatisfy { $0 >= 0 && $0 < batch.tokens.count },
             "output rows must ascend within the batch")
         outputRows = queryRows(rows, starts: backend.upload(Self.starts(of: rows, in: batch)))
-        sparsity = policy.flatMap { Self.sparsity(under: $0, batch, outputRows: rows, backend: backend) }
+        sparsity = policy.flatMap { Self.sparsity(of: batch, outputRows: rows, under: $0, on: backend) }
     }
 
-    /// Nil when no row would run sparse.
-    private static func sparsity(
-        under policy: any SparsityPolicy, _ batch: PackedSequences, outputRows: [Int32], backend: any Backend
-    ) -> Sparsity? {
-        var context: [Int32] = []
-        var dense: [Int32] = []
-        var outputCount = 0
-        for (row, position) in batch.positions.enumerated() {
-            let row = Int32(row)
-            var isSparse = true
-            if outputCount < outputRows.count, outputRows[outputCount] == row {
-                // Every step over a whole number is one sparse row: evenly spread.
-                let share = policy.sparseOutputShare
-                isSparse = Int(Double(outputCount + 1) * share) > Int(Double(outputCount) * share)
-                outputCount += 1
-            }
-            if isSparse, position >= policy.denseLeadingTokens {
-                context.append(row)
-            } else {
-                dense.append(row)
-            }
-        }
-        guard !context.isEmpty else { return nil }
-        return Sparsity(
-            policy: policy,
-            rows: RowPartition(context: backend.upload(context), output: backend.upload(dense)))
+    /// How these queries fall into sparse and dense rows; nil when all are dense.
+    func partition(of queries: QueryRows) -> RowPartition? {
+        queries.selection == nil ? sparsity?.rows : sparsity?.outputRows
     }
 
     /// The rotary table of a layer with this window, and its rows for these rows of the batch.
@@ -117,22 +96,56 @@ struct ForwardPass {
         return (rotary.full, rows.rotaryRows)
     }
 
-    /// Context rows as a policy wants them, output rows with all channels; nil where every row computes everything.
+    /// Context rows as a policy wants them, the others with all channels; nil where every row computes everything.
     ///
     /// - Parameters:
     ///   - context: what context rows compute in each layer of the operation, nil for everything.
-    ///   - cut: which gradients they give there when none go down through the layer's context rows.
-    func parts(_ context: [ChannelUse]?, layer: Int, cut: [RowGradient]) -> [RowPart]? {
-        guard let sparsity else { return nil }
+    ///   - rows: the partition of the operation's rows, nil when all are dense.
+    ///   - cut: which gradients context rows give where none go down through the layer's context rows.
+    func parts(
+        _ context: [ChannelUse]?, of rows: RowPartition?, layer: Int, cut: [RowGradient]
+    ) -> [RowPart]? {
+        guard let sparsity, let rows else { return nil }
         var uses = context ?? cut.map { _ in .all }
         if !sparsity.policy.passesContextGradient(layer: layer) {
             for (number, gradient) in cut.enumerated() { uses[number].gradient = gradient }
         } else if uses.allSatisfy(\.computesEverything) {
             return nil
         }
-        let context = RowPart(rows: sparsity.rows.context, uses: uses)
-        guard sparsity.rows.output.count > 0 else { return [context] }
-        return [RowPart(rows: sparsity.rows.output, uses: uses.map { _ in .all }), context]
+        let sparse = RowPart(rows: rows.context, uses: uses)
+        guard rows.output.count > 0 else { return [sparse] }
+        return [RowPart(rows: rows.output, uses: uses.map { _ in .all }), sparse]
+    }
+
+    private static func sparsity(
+        of batch: PackedSequences, outputRows: [Int32], under policy: any SparsityPolicy,
+        on backend: any Backend
+    ) -> Sparsity? {
+        let all = PartitionBuilder()
+        let outputs = PartitionBuilder()
+        var output = 0
+        /// Output rows that may run sparse, the present one included.
+        var candidates = 0
+        for (start, end) in zip(batch.starts, batch.starts.dropFirst()) {
+            all.beginSequence()
+            outputs.beginSequence()
+            for row in start..<end {
+                let isOutput = output < outputRows.count && outputRows[output] == row
+                var isSparse = row - start >= policy.denseLeadingTokens
+                if isOutput, isSparse {
+                    // The share's rows lie evenly among the others.
+                    candidates += 1
+                    let count = { (rows: Int) in (Double(rows) * policy.sparseOutputShare).rounded() }
+                    isSparse = count(candidates) > count(candidates - 1)
+                }
+                all.append(row, isSparse: isSparse)
+                guard isOutput else { continue }
+                outputs.append(Int32(output), isSparse: isSparse)
+                output += 1
+            }
+        }
+        guard let rows = all.partition(on: backend) else { return nil }
+        return Sparsity(policy: policy, rows: rows, outputRows: outputs.partition(on: backend))
     }
 
     /// Where each sequence begins among the selected rows.
@@ -142,5 +155,26 @@ struct ForwardPass {
             while count < rows.count, rows[count] < start { count += 1 }
             return Int32(count)
         }
+    }
+}
+
+/// Gathers rows, sequence by sequence.
+private final class PartitionBuilder {
+    private var context: [Int32] = []
+    private var starts: [Int] = []
+    private var dense: [Int32] = []
+
+    func beginSequence() { starts.append(context.count) }
+
+    func append(_ row: Int32, isSparse: Bool) {
+        if isSparse { context.append(row) } else { dense.append(row) }
+    }
+
+    /// Nil when no row is sparse.
+    func partition(on backend: any Backend) -> RowPartition? {
+        guard !context.isEmpty else { return nil }
+        return RowPartition(
+            context: backend.upload(context), contextStarts: starts + [context.count],
+            output: backend.upload(dense))
     }
 }

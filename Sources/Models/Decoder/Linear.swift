@@ -33,10 +33,6 @@ package final class Linear {
         dropoutSalt = SeededRandom.hash(module.moduleName)
     }
 
-    func callAsFunction(_ x: Variable, on tape: Tape, dropoutSeed: UInt64) -> Variable {
-        tape.linears(x, [layer(dropoutSeed: dropoutSeed)])[0]
-    }
-
     /// What the tape computes with in a pass with this seed.
     func layer(dropoutSeed: UInt64) -> LinearLayer {
         LinearLayer(weight, bias: bias, adapter: adapter, dropoutSeed: dropoutSeed ^ dropoutSalt)

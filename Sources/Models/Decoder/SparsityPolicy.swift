@@ -6,6 +6,8 @@ package import TensorEngine
 package struct RowPartition {
     /// int32, ascending: rows that predict no labelled token, and output rows where a policy wants them sparse.
     package let context: Tensor
+    /// The context rows of sequence s are elements `contextStarts[s] ..< contextStarts[s + 1]` of `context`.
+    package let contextStarts: [Int]
     /// int32, ascending: all others. They are dense.
     package let output: Tensor
 }

@@ -41,9 +41,9 @@ extension LanguageModel {
         let example = try Example(
             DatasetRecord(fields: fields, location: location), format: format, needsAnswer: false)
         switch example.content {
-        case .chat(let messages, let tools):
-            let asked = messages.last?.role == "assistant" ? Array(messages.dropLast()) : messages
-            return try promptTokens(for: asked, tools: tools)
+        case .chat(var conversation):
+            if conversation.messages.last?.role == "assistant" { conversation.messages.removeLast() }
+            return try promptTokens(for: conversation)
         case .instruction(let instruction, let input, _, let system):
             guard chatTemplate != nil, !raw else {
                 return tokenizer.encodeBeginning(

@@ -80,9 +80,10 @@ public struct SparsityPlanning: Sendable {
                 layer: layer, feedForward: sensitivity.feedForward[layer].map { $0 / sensitivity.denseLoss },
                 attention: sensitivity.attention[layer].map { $0 / sensitivity.denseLoss })
         }
+        let name = configuration.model.split(separator: "/").last.map(String.init) ?? configuration.model
         heatMap =
             SparsityHeatMapSVG(
-                sensitivity.heatMap(title: "Sparsity of \(configuration.model)", plan: plan)
+                sensitivity.heatMap(title: "Sparsity of \(name)", plan: plan)
             ).text
     }
 }

@@ -61,9 +61,13 @@ package struct ChannelUse {
     /// fitted anew to make up for the dropped ones.
     package var refittedRows: Tensor?
     package var gradient = RowGradient.exact
+    /// Of a feed-forward network: its adapters see every channel and only the frozen products are narrow, as in a
+    /// linear layer of its own. Otherwise adapters work on the kept channels too.
+    package var adaptersSeeAllChannels: Bool
 
     package init(
-        _ selection: ChannelSelection? = nil, compensation: Compensation? = nil, refittedRows: Tensor? = nil
+        _ selection: ChannelSelection? = nil, compensation: Compensation? = nil, refittedRows: Tensor? = nil,
+        adaptersSeeAllChannels: Bool = false
     ) {
         precondition(
             refittedRows == nil || refittedRows?.rowCount == selection?.kept.count,
@@ -71,7 +75,11 @@ package struct ChannelUse {
         )
         self.selection = selection
         self.compensation = compensation
+        precondition(
+            !adaptersSeeAllChannels || compensation == nil && refittedRows == nil,
+            "adapters that see all channels beside an estimate of the dropped ones")
         self.refittedRows = refittedRows
+        self.adaptersSeeAllChannels = adaptersSeeAllChannels
     }
 
     package static var all: ChannelUse { ChannelUse() }

@@ -5,6 +5,9 @@
 //   y = H Wd[I] + s (H Ad[:, I]^T) Bd^T + (x down^T) up + bias
 // Adapters of gate, up and down work on the same channels, as if the others' activations were masked (methods of the
 // SparseLoRA paper, table 15). H is made again in the backward pass where it is read, not kept.
+//
+// Where adapters are to see all channels there is nothing narrow between the layers, and the network is three linear
+// layers with the activation between them.
 
 extension Tape {
     /// x [T, D] -> [T, D] in x's type. Keeps gate and up values, of sparse rows only the kept channels.
@@ -27,6 +30,12 @@ extension Tape {
         let parts = parts ?? [.whole(layers: 1)]
         parts.checkCoverage(rowCount: input.rowCount, layers: 1)
         precondition(!parts.contains { $0.uses[0].isReplaced }, "feed-forward: a replaced network")
+        if parts.contains(where: { $0.uses[0].adaptersSeeAllChannels && $0.uses[0].selection != nil }),
+            [gate, up, down].contains(where: { $0.adapter != nil })
+        {
+            return feedForwardAtFullWidth(
+                x, gate: gate, up: up, down: down, activation: activation, parts: parts)
+        }
         let network = GatedNetwork(
             backend: backend, gate: gate, up: up, down: down, activation: activation,
             dropouts: [gate, up, down].map { $0.dropout(on: self) })
@@ -64,6 +73,19 @@ extension Tape {
             }
             network.contribute(masked: &share, to: slot)
         }
+    }
+}
+
+extension Tape {
+    /// G = x Wg^T over the kept channels + s Pg Bg^T over all, U likewise, H = activation(G) * U over all,
+    /// y = H[:, I] Wd[I] + s (H Ad^T) Bd^T. Keeps G, U and H at full width.
+    private func feedForwardAtFullWidth(
+        _ x: Variable, gate: LinearLayer, up: LinearLayer, down: LinearLayer, activation: GateActivation,
+        parts: [RowPart]
+    ) -> Variable {
+        let inner = linears(
+            x, [gate, up], parts: parts.map { RowPart(rows: $0.rows, uses: [$0.uses[0], $0.uses[0]]) })
+        return linears(gated(inner[0], inner[1], activation: activation), [down], parts: parts)[0]
     }
 }
 

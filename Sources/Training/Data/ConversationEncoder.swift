@@ -6,80 +6,87 @@ import Tokenization
 
 /// Finds what the assistant says in the text of a conversation.
 ///
-/// A template with `{% generation %}` blocks says itself what is trained. Otherwise the conversation is rendered piece
-/// by piece: turn i begins where the text of the messages before it, with the generation prompt, ends, and it ends
-/// where the text of the messages up to and including it ends. Both must be beginnings of the whole text; where a
-/// template writes a turn differently once others follow, that is an error, never a guess.
+/// A template with `{% generation %}` blocks says itself what is trained; otherwise `TurnLocator` finds the assistant's
+/// turns in the text.
 ///
 /// Of a turn everything is trained up to and including the token that ends it, such as `<|im_end|>`. White space that
 /// the template puts after that token, mostly a line end, is not: the model has stopped by then. A turn that no special
 /// token ends is trained to its last character.
 struct ConversationEncoder {
-    let template: ChatTemplate
-    let tokenizer: any TextEncoder
+    private let template: ChatTemplate
+    private let conventions: TemplateConventions
+    private let tokenizer: any TextEncoder
+    /// The spellings of the tokens that are known to end a turn.
+    private let turnEnds: [[UInt8]]
 
-    func encode(
-        _ messages: [ChatMessage], tools: JSONValue?, location: String
-    ) throws(InputError) -> TokenizedExample {
-        let whole = try render(messages[...], tools, prompting: false, location)
-        let bytes = Array(whole.text.utf8)
-        let spans: [Range<Int>]
-        if template.marksGenerations {
-            spans = whole.generationSpans
-            guard spans.contains(where: { !$0.isEmpty }) else {
-                throw InputError(
-                    location, "the chat template marks nothing of this conversation as said by the assistant")
-            }
-        } else {
-            spans = try self.spans(of: messages, tools, in: bytes, location)
-        }
+    init(template: ChatTemplate, tokenizer: any TextEncoder) {
+        self.template = template
+        self.tokenizer = tokenizer
+        conventions = TemplateConventions(of: template)
+        let special = tokenizer.specialTokens
+        turnEnds = (special.endOfTurn + [special.endOfText].compactMap { $0 }).compactMap(
+            tokenizer.bytes(of:))
+    }
+
+    func encode(_ conversation: Conversation, location: String) throws(InputError) -> TokenizedExample {
+        let (text, spans) = try trainedSpans(of: conversation, location: location)
         var parts: [(tokens: [Int32], isLabelled: Bool)] = []
         var start = 0
         for span in spans {
-            parts.append((tokens(bytes[start..<span.lowerBound]), false))
-            parts.append((tokens(bytes[span]), true))
+            parts.append((tokens(text[start..<span.lowerBound]), false))
+            parts.append((tokens(text[span]), true))
             start = span.upperBound
         }
-        parts.append((tokens(bytes[start...]), false))
+        parts.append((tokens(text[start...]), false))
         return TokenizedExample(parts)
     }
 
-    /// UTF-8 ranges of the text that are trained, ascending.
-    private func spans(
-        of messages: [ChatMessage], _ tools: JSONValue?, in text: [UInt8], _ location: String
-    ) throws(InputError) -> [Range<Int>] {
-        var spans: [Range<Int>] = []
-        for (index, message) in messages.enumerated() where message.role == "assistant" {
-            let before = try render(messages[..<index], tools, prompting: true, location, turn: index)
-            let through =
-                index == messages.count - 1
-                ? text
-                : Array(
-                    try render(messages[...index], tools, prompting: false, location, turn: index).text.utf8)
-            let start = before.text.utf8.count
-            guard text.starts(with: before.text.utf8), text.starts(with: through), start <= through.count,
-                start >= spans.last?.upperBound ?? 0
-            else {
-                throw InputError(
-                    "\(location), turn \(index + 1)",
-                    "the chat template writes this turn of the assistant differently when the conversation goes on, "
-                        + "so it cannot be found in the whole text",
-                    advice:
-                        "Use a chat template that marks the assistant's text with {% generation %} blocks, "
-                        + "or conversations that end with this turn")
-            }
-            spans.append(start..<terminated(text[start..<through.count]))
+    /// The text of a conversation in UTF-8, and the ranges of it that are trained, ascending.
+    func trainedSpans(
+        of conversation: Conversation, location: String
+    ) throws(InputError) -> (text: [UInt8], spans: [Range<Int>]) {
+        var conversation = conversation
+        conversation.messages = conventions.applied(to: conversation.messages)
+        // One time for all renderings of the conversation.
+        var template = template
+        let now = template.clock()
+        template.clock = { now }
+        let whole: RenderedChat
+        do {
+            whole = try template.rendered(conversation, variables: tokenizer.templateVariables)
+        } catch {
+            throw InputError(location, "\(error.problem) (\(error.location))", advice: error.advice)
         }
-        return spans
+        let text = Array(whole.text.utf8)
+        for (index, message) in conversation.messages.enumerated() where message.role == "assistant" {
+            guard let name = message.lastCalled, !whole.text.contains(name) else { continue }
+            throw InputError(
+                "\(location), turn \(index + 1)",
+                "the chat template leaves out the tools that this turn calls",
+                advice: "Use a chat template that writes tool calls")
+        }
+        if template.marksGenerations {
+            guard whole.generationSpans.contains(where: { !$0.isEmpty }) else {
+                throw InputError(
+                    location, "the chat template marks nothing of this conversation as said by the assistant")
+            }
+            return (text, whole.generationSpans)
+        }
+        let locator = TurnLocator(
+            template, conversation, variables: tokenizer.templateVariables, text: text, location: location,
+            turnEnds: turnEnds)
+        return (text, try locator.turns().map { $0.lowerBound..<trainedEnd(of: $0, in: text) })
     }
 
     /// Where the trained part of a turn ends.
-    private func terminated(_ turn: ArraySlice<UInt8>) -> Int {
-        var visible = turn
-        while let last = visible.last, [0x20, 0x09, 0x0A, 0x0D].contains(last) { visible.removeLast() }
-        guard let last = tokens(visible).last, endsTurn(last) else { return turn.endIndex }
+    private func trainedEnd(of turn: Range<Int>, in text: [UInt8]) -> Int {
+        var visible = text[turn]
+        while let last = visible.last, Self.isSpace(last) { visible.removeLast() }
+        guard let last = tokens(visible).last, endsTurn(last) else { return turn.upperBound }
         return visible.endIndex
     }
+
+    private static func isSpace(_ byte: UInt8) -> Bool { [0x20, 0x09, 0x0A, 0x0D].contains(byte) }
 
     private func endsTurn(_ token: Int32) -> Bool {
         tokenizer.isSpecial(token) || tokenizer.specialTokens.endOfTurn.contains(token)
@@ -88,19 +95,5 @@ struct ConversationEncoder {
     private func tokens(_ bytes: ArraySlice<UInt8>) -> [Int32] {
         bytes.isEmpty
             ? [] : tokenizer.encode(String(decoding: bytes, as: UTF8.self), addSpecialTokens: false)
-    }
-
-    private func render(
-        _ messages: ArraySlice<ChatMessage>, _ tools: JSONValue?, prompting: Bool, _ location: String,
-        turn: Int? = nil
-    ) throws(InputError) -> RenderedChat {
-        do {
-            return try template.rendered(
-                messages: Array(messages), tools: tools, addGenerationPrompt: prompting,
-                variables: tokenizer.templateVariables)
-        } catch {
-            let place = turn.map { "\(location), turn \($0 + 1)" } ?? location
-            throw InputError(place, "\(error.problem) (\(error.location))", advice: error.advice)
-        }
     }
 }

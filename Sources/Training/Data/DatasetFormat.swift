@@ -4,9 +4,9 @@ package import FileSupport
 
 /// How the records of a data file are laid out. One file has one format, that of its first record.
 public enum DatasetFormat: String, CaseIterable, Codable, Sendable {
-    /// `{"messages": [{"role": …, "content": …}, …]}`, optionally with `tools`.
+    /// `{"messages": [{"role": …, "content": …}, …]}`, optionally with `tools` and `chat_template_kwargs`.
     case chat
-    /// `{"conversations": [{"from": …, "value": …}, …]}`, optionally with `system` and `tools`.
+    /// `{"conversations": [{"from": …, "value": …}, …]}`, optionally with `system`, `tools` and `chat_template_kwargs`.
     case sharegpt
     /// `{"instruction": …, "output": …}`, optionally with `input`.
     case alpaca
@@ -29,8 +29,8 @@ public enum DatasetFormat: String, CaseIterable, Codable, Sendable {
     /// Fields that a record of the format may have besides, and that shape the example.
     package var optionalFields: [String] {
         switch self {
-        case .chat: ["tools"]
-        case .sharegpt: ["system", "tools"]
+        case .chat: ["tools", "chat_template_kwargs"]
+        case .sharegpt: ["system", "tools", "chat_template_kwargs"]
         case .alpaca: ["input", "system"]
         case .completions, .text: []
         }

@@ -34,19 +34,19 @@ package struct ExampleEncoder {
     package func encode(_ example: Example) throws(InputError) -> TokenizedExample {
         var encoded: TokenizedExample
         switch example.content {
-        case .chat(let messages, let tools):
+        case .chat(let conversation):
             guard let conversations else {
                 throw InputError(
                     example.location, "the model has no chat template to write conversations with",
                     advice: "Use a model with one, or data in the prompt and completion format")
             }
-            encoded = try conversations.encode(messages, tools: tools, location: example.location)
+            encoded = try conversations.encode(conversation, location: example.location)
         case .instruction(let instruction, let input, let output, let system):
             if let conversations {
                 let messages =
                     Self.question(instruction, input: input, system: system)
                     + [ChatMessage(role: "assistant", content: output)]
-                encoded = try conversations.encode(messages, tools: nil, location: example.location)
+                encoded = try conversations.encode(Conversation(messages), location: example.location)
             } else {
                 let prompt = Self.plainPrompt(instruction, input: input, system: system)
                 encoded = try completion(output, after: prompt, example)

@@ -26,6 +26,14 @@ import Testing
         #expect(cost.total == 1024 + 832 + 168 + 448 + 160)
     }
 
+    @Test func `scored rows that run sparse do so in the last layer too`() {
+        var plan = SparsityPlan(method: .norm, feedForward: [1: 0.5])
+        #expect(cost(queries, plan).frozenForward == 1024)
+        plan.contextTokens = .all
+        // Three products of one row at half their width.
+        #expect(cost(queries, plan).frozenForward == 1024 - 72)
+    }
+
     @Test func `without adapters nothing goes backward`() {
         let cost = cost(AdapterRanks(0, at: [], layers: 0..<0, layerCount: 2))
         #expect(cost.frozenForward == 1024)

@@ -69,6 +69,17 @@ enum Templates {
     }
 }
 
+/// What of a record is trained, in brackets; the record stands in line 5 of its file.
+func trained(
+    _ line: String, template: String, tokenizer: ByteEncoder = ByteEncoder(beginsTexts: true)
+) throws -> String {
+    let fields = try JSONParser.parse(line, location: "data").objectValue ?? JSONObject()
+    let record = DatasetRecord(fields: fields, location: "train.jsonl line 5")
+    let example = try Example(record, format: Example.format(of: record))
+    let encoder = ExampleEncoder(tokenizer: tokenizer, template: try Templates.template(template))
+    return tokenizer.marked(try encoder.encode(example))
+}
+
 /// The error that `body` throws, as a user sees it.
 func problem(_ body: () throws -> Void) -> String {
     do {

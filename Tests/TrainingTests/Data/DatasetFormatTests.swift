@@ -23,12 +23,12 @@ struct DatasetFormatTests {
         let cases: [(String, DatasetFormat, Example.Content)] = [
             (
                 #"{"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yo"}]}"#,
-                .chat, .chat([Self.user, Self.assistant], tools: nil)
+                .chat, .chat(Conversation([Self.user, Self.assistant]))
             ),
             (
                 #"{"conversations": [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Yo"}], "system": "S"}"#,
                 .sharegpt,
-                .chat([ChatMessage(role: "system", content: "S"), Self.user, Self.assistant], tools: nil)
+                .chat(Conversation([ChatMessage(role: "system", content: "S"), Self.user, Self.assistant]))
             ),
             (
                 #"{"instruction": "Add", "input": "1 1", "output": "2"}"#, .alpaca,
@@ -55,18 +55,6 @@ struct DatasetFormatTests {
     func extras() throws {
         let examples = try read(#"{"prompt": "p", "completion": "c", "answer": "4.0", "task": 7}"#).examples
         #expect(examples[0].extra == JSONObject([("answer", .string("4.0")), ("task", .integer(7))]))
-    }
-
-    @Test("Tools and the further members of messages are kept for the template")
-    func tools() throws {
-        let line =
-            #"{"tools": [{"name": "t"}], "messages": [{"role": "assistant", "content": null, "tool_calls": [1]}]}"#
-        guard case .chat(let messages, let tools) = try read(line).examples[0].content else {
-            Issue.record("not a conversation")
-            return
-        }
-        #expect(tools?.arrayValue?.count == 1)
-        #expect(messages[0].content == .null && messages[0].extra["tool_calls"] == .array([.integer(1)]))
     }
 
     @Test("Blank lines, a byte order mark, Windows line ends and JSON lists are read")
