@@ -78,7 +78,7 @@ extension SparsityPlan {
         }
         feedForward = try fields.shares(Keys.feedForward)
         attention = try fields.shares(Keys.attention)
-        rank = try fields.integer(Keys.rank, in: 1...8192, default: rank)
+        rank = try fields.integer(Keys.rank, in: 1...8192, default: method == .paper ? 8 : rank)
         startStep = try fields.scheduleStep(Keys.startStep, default: startStep)
         endStep = try fields.scheduleStep(Keys.endStep, default: endStep)
         contextTokens = try fields.choice(Keys.contextTokens, default: contextTokens)

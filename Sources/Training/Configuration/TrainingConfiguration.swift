@@ -164,6 +164,9 @@ public struct SparsitySection: Codable, Equatable, Sendable {
     public var plan: String?
     /// Which mode of a published plan file that has several.
     public var mode: String?
+    /// With a plan of method `paper`: a folder of predictors in the published layout; nil makes them and keeps them in a
+    /// cache.
+    public var predictors: String?
     /// Context tokens that plans are measured and fitted on; nil for a thirty-second of the data, 2048 to 8192.
     public var calibrationTokens: Int?
     /// With `auto`: how much the loss of sparse passes may exceed that of dense ones, relative to it.

@@ -4,18 +4,32 @@ package import ContextualSparsity
 package import FileSupport
 package import Models
 
-/// Makes the policy that runs a plan.
-enum SparsityPolicies {
-    static func policy(
-        _ plan: SparsityPlan, model: CausalLM, sample: SparsitySample, section: SparsitySection,
-        onProgress: (PlanningProgress) -> Void = { _ in }
-    ) throws(InputError) -> any SparsityPolicy {
+/// Makes the policies that run plans.
+struct SparsityPolicies {
+    let model: CausalLM
+    /// Of the model: see `ModelFingerprint`.
+    let fingerprint: String
+    let sample: SparsitySample
+    let section: SparsitySection
+    /// Of method random.
+    let seed: UInt64
+
+    /// - Returns: the policy, and a line for people where something was made that stays.
+    func policy(
+        _ plan: SparsityPlan, onProgress: (PlanningProgress) -> Void = { _ in }
+    ) throws(InputError) -> (policy: any SparsityPolicy, note: String?) {
+        guard plan.method == .calibrated else {
+            onProgress(PlanningProgress(stage: "reading or making predictors", share: 0))
+            return try ScoredSparsity.prepared(
+                model, fingerprint: fingerprint, plan: plan, predictorFolder: section.predictors, seed: seed)
+        }
         let recorded = try InputRecorder(
             model, sample: sample.sequences, plan: plan, rowLimit: sample.contextTokens
         ) { onProgress(PlanningProgress(stage: "reading the sample", share: $0)) }
-        return try CalibratedSparsity(model, plan: plan, recorded: recorded) {
+        let policy = try CalibratedSparsity(model, plan: plan, recorded: recorded) {
             onProgress(PlanningProgress(stage: "fitting the plan", share: $0))
         }
+        return (policy, nil)
     }
 }
 
@@ -74,23 +88,27 @@ extension TrainingSparsity {
                 ]
             )
         }
+        let policies = SparsityPolicies(
+            model: model, fingerprint: request.fingerprint, sample: sample, section: section,
+            seed: request.batchOptions.seed)
         func sparsity(
             _ plan: SparsityPlan, _ policy: CalibratedSparsity? = nil
-        ) throws(InputError) -> TrainingSparsity {
-            var made: (any SparsityPolicy)? = policy
+        ) throws(InputError) -> (sparsity: TrainingSparsity, notes: [String]) {
             let scale = request.resumedScale ?? 1
-            if made == nil, scale == 1 {
-                made = try SparsityPolicies.policy(
-                    plan, model: model, sample: sample, section: section, onProgress: onProgress)
+            var made: (policy: any SparsityPolicy, note: String?)?
+            if scale == 1 {
+                if let policy {
+                    made = (policy, nil)
+                } else {
+                    made = try policies.policy(plan, onProgress: onProgress)
+                }
             }
-            return try TrainingSparsity(
-                plan, policy: made, scale: scale, hasStopRule: isAutomatic, model: model, sample: sample,
-                section: section)
+            let result = try TrainingSparsity(
+                plan, policy: made?.policy, scale: scale, hasStopRule: isAutomatic, policies: policies)
+            return (result, result.description + (made?.note.map { [$0] } ?? []))
         }
         if let given {
-            try requireSupported(given, location: request.choice)
-            let result = try sparsity(given)
-            return (result, result.description)
+            return try sparsity(given)
         }
         let planner = try SparsityPlanner(
             model, fingerprint: request.fingerprint, sample: sample, base: SparsityPlan(),
@@ -107,16 +125,6 @@ extension TrainingSparsity {
                 ["no plan keeps the loss within \(section.lossBound * 100)% of dense: training densely"]
             )
         }
-        let result = try sparsity(planned.plan, planned.policy)
-        return (result, result.description)
-    }
-
-    private static func requireSupported(_ plan: SparsityPlan, location: String) throws(InputError) {
-        func refuse(_ key: String, _ isUsed: Bool) throws(InputError) {
-            guard isUsed else { return }
-            throw InputError("\(location) \(key)", "training does not support this yet")
-        }
-        try refuse("method: \(plan.method.rawValue)", plan.method != .calibrated)
-        try refuse("feed_forward_adapters: dense", plan.feedForwardAdapters != .channelMasked)
+        return try sparsity(planned.plan, planned.policy)
     }
 }

@@ -13,9 +13,7 @@ package final class TrainingSparsity {
     package let plan: SparsityPlan
     /// How far the stop rule has come: the plan's shares are multiplied by it. 1 at first, 0 is dense.
     package private(set) var scale: Double
-    private let model: CausalLM
-    private let sample: SparsitySample
-    private let section: SparsitySection
+    private let policies: SparsityPolicies
     private let ranks: AdapterRanks
     /// Whether the gap between sparse and dense losses is watched.
     private let hasStopRule: Bool
@@ -25,25 +23,27 @@ package final class TrainingSparsity {
     private var isActive = false
     private var gaps: [Double] = []
 
+    private var model: CausalLM { policies.model }
+    private var sample: SparsitySample { policies.sample }
+    private var section: SparsitySection { policies.section }
+
     /// Probes that the stop rule averages over: one batch's gap is mostly noise.
     private static let window = 3
 
     init(
         _ plan: SparsityPlan, policy: (any SparsityPolicy)?, scale: Double, hasStopRule: Bool,
-        model: CausalLM, sample: SparsitySample, section: SparsitySection
+        policies: SparsityPolicies
     ) throws(InputError) {
         self.plan = plan
-        self.model = model
-        self.sample = sample
-        self.section = section
+        self.policies = policies
         self.hasStopRule = hasStopRule
         self.scale = scale
-        ranks = AdapterRanks(model)
+        ranks = AdapterRanks(policies.model)
         scaled = plan.scaled(by: scale)
         if let policy, scale == 1 {
             self.policy = policy
         } else {
-            self.policy = try SparsityPolicies.policy(scaled, model: model, sample: sample, section: section)
+            self.policy = try policies.policy(scaled).policy
         }
     }
 
@@ -103,7 +103,7 @@ package final class TrainingSparsity {
         scale = scale == 1 ? 0.5 : 0
         scaled = plan.scaled(by: scale)
         gaps = []
-        policy = try SparsityPolicies.policy(scaled, model: model, sample: sample, section: section)
+        policy = try policies.policy(scaled).policy
         probe.newScale = scale
         return probe
     }

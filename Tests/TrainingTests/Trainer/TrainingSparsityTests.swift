@@ -121,6 +121,21 @@ import Testing
         #expect(none.notes.contains { $0.contains("training densely") })
     }
 
+    @Test(arguments: [SparsityPlan.Method.random, .norm, .oracle, .wanda])
+    func `other methods run from a plan's file`(method: SparsityPlan.Method) throws {
+        let model = try model()
+        let dense = try loss(model, isRecording: true)
+        var plan = SparsityPlan.uniform(feedForward: 0.5, attention: 0.5, layers: 0..<1, method: method)
+        plan.feedForwardAdapters = .dense
+        let path = folder.path + "/plan.yaml"
+        try plan.write(to: path)
+        model.sparsity = try prepared(path, for: model, examples()).sparsity
+        model.prepare(step: 50, of: 100)
+        let sparse = try loss(model, isRecording: true)
+        #expect(sparse != dense && sparse.isFinite)
+        #expect(try loss(model, isRecording: true) == sparse)
+    }
+
     private var manyExamples: [TokenizedExample] { (0..<6).flatMap { _ in examples() } }
 
     private func batch() -> Batch {
@@ -168,8 +183,9 @@ import Testing
         section.lossBound = -1
         let sample = SparsitySample(manyExamples, options: options, contextTokens: 512)
         let sparsity = try TrainingSparsity(
-            found.plan, policy: nil, scale: 1, hasStopRule: true, model: model.model, sample: sample,
-            section: section)
+            found.plan, policy: nil, scale: 1, hasStopRule: true,
+            policies: SparsityPolicies(
+                model: model.model, fingerprint: "0", sample: sample, section: section, seed: 1))
         sparsity.prepare(step: 50, of: 100)
         let scales = try (1...3).map { try #require(try sparsity.probe(batch(), step: $0)).newScale }
         #expect(scales == [nil, nil, 0.5])
