@@ -59,6 +59,10 @@ check-loss-trace: build $(MODEL)/config.json ## 50 training steps follow PEFT's 
 	$(PYTHON) tools/checks/check_loss_trace.py --model $(MODEL) --trace $(CHECKS)/trace/trace.jsonl \
 	    --initial-adapter $(CHECKS)/trace/initial --steps 50
 
+.PHONY: check-families
+check-families: build $(VENV)/.installed ## Every model family agrees with transformers and PEFT
+	$(PYTHON) tools/checks/check_families.py --sparselora $(SPARSELORA)
+
 .PHONY: check-step
 check-step: build $(MODEL)/config.json ## Speed and memory of a training step, beside PEFT
 	$(PYTHON) tools/checks/check_step.py --model $(MODEL) --benchmarks $(BENCHMARKS)

@@ -27,20 +27,19 @@ package final class AdapterSet {
         _ configuration: LoRAConfiguration, into model: CausalLM, seed: UInt64
     ) throws(InputError) -> AdapterSet {
         let location = "LoRA configuration"
-        let linears = model.linears
         let targets = try configuration.targets(
-            among: linears.map(\.name), layerCount: model.configuration.layerCount, location: location)
+            among: model.adaptableModules, layerCount: model.configuration.layerCount, location: location)
         let backend = model.backend
-        return try install(configuration, targets, into: model) { target, linear in
+        return try install(configuration, targets, into: model) { target, module in
             var random = SeededRandom(seed: seed, stream: target.moduleName)
-            let bound = 1 / Double(linear.inputWidth).squareRoot()
-            let values = (0..<target.rank * linear.inputWidth).map { _ in
+            let bound = 1 / Double(module.inputWidth).squareRoot()
+            let values = (0..<target.rank * module.inputWidth).map { _ in
                 Float((2 * random.unit() - 1) * bound)
             }
-            let b = backend.makeTensor(rowCount: linear.outputWidth, width: target.rank, type: .float32)
+            let b = backend.makeTensor(rowCount: module.outputWidth, width: target.rank, type: .float32)
             backend.fill(b, with: 0)
             return (
-                backend.upload(values, rowCount: target.rank, width: linear.inputWidth, type: .float32), b
+                backend.upload(values, rowCount: target.rank, width: module.inputWidth, type: .float32), b
             )
         }
     }
@@ -48,20 +47,21 @@ package final class AdapterSet {
     /// Installs pairs whose values `makeValues` gives: A f32 [rank, in] and B f32 [out, rank].
     static func install(
         _ configuration: LoRAConfiguration, _ targets: [AdapterTarget], into model: CausalLM,
-        makeValues: (AdapterTarget, Linear) throws(InputError) -> (a: Tensor, b: Tensor)
+        makeValues: (AdapterTarget, AdaptableModule) throws(InputError) -> (a: Tensor, b: Tensor)
     ) throws(InputError) -> AdapterSet {
-        var linears: [String: Linear] = [:]
-        for linear in model.linears { linears[linear.name] = linear }
-        if let adapted = model.linears.first(where: { $0.adapter != nil }) {
+        let all = model.adaptableModules
+        var modules: [String: AdaptableModule] = [:]
+        for module in all { modules[module.name] = module }
+        if let adapted = all.first(where: \.isAdapted) {
             throw InputError(
                 adapted.name, "the model carries an adapter already", advice: "Merge or remove it first.")
         }
         var adapters: [(moduleName: String, pair: LowRankPair)] = []
         for target in targets {
-            guard let linear = linears[target.moduleName] else {
+            guard let module = modules[target.moduleName] else {
                 preconditionFailure("no linear layer \(target.moduleName)")
             }
-            let (a, b) = try makeValues(target, linear)
+            let (a, b) = try makeValues(target, module)
             let prefix = PEFTFiles.tensorPrefix + target.moduleName
             let pair = LowRankPair(
                 a: Parameter(name: "\(prefix).lora_A.weight", value: a),
@@ -69,13 +69,13 @@ package final class AdapterSet {
                 dropoutRate: Float(configuration.dropout))
             adapters.append((target.moduleName, pair))
         }
-        for (moduleName, pair) in adapters { linears[moduleName]?.adapter = pair }
+        for (moduleName, pair) in adapters { modules[moduleName]?.adapt(with: pair) }
         return AdapterSet(configuration: configuration, adapters: adapters)
     }
 
     /// Takes the adapters out of the model, which is then the base again.
     package func remove(from model: CausalLM) {
         let names = Set(adapters.map(\.moduleName))
-        for linear in model.linears where names.contains(linear.name) { linear.adapter = nil }
+        for module in model.adaptableModules where names.contains(module.name) { module.adapt(with: nil) }
     }
 }

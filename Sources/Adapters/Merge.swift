@@ -9,14 +9,14 @@ extension LowRankPair {
     /// weight += scale * B A for the rows `rows` of the [out, in] matrix; `weight` is f32 [rows, in].
     fileprivate func add(to weight: Tensor, rows: Range<Int>, on backend: any Backend) {
         let product = MatrixProduct(
-            MatrixOperand(b.value.rows(rows)), MatrixOperand(a.value, transposed: true), scale: scale)
+            MatrixOperand(bValue.rows(rows)), MatrixOperand(a.value, transposed: true), scale: scale)
         backend.multiply([product], into: MatrixOutput(weight, accumulates: true))
     }
 
     /// The same for a whole weight stored [in, out].
     fileprivate func addTransposed(to weight: Tensor, on backend: any Backend) {
         let product = MatrixProduct(
-            MatrixOperand(a.value, transposed: true), MatrixOperand(b.value), scale: scale)
+            MatrixOperand(a.value, transposed: true), MatrixOperand(bValue), scale: scale)
         backend.multiply([product], into: MatrixOutput(weight, accumulates: true))
     }
 }
@@ -27,10 +27,9 @@ extension AdapterSet {
     /// Sums in f32 and rounds once to the model's compute type.
     package func merge(into model: CausalLM) {
         let backend = model.backend
-        var pairs: [String: LowRankPair] = [:]
-        for (moduleName, pair) in adapters { pairs[moduleName] = pair }
-        for linear in model.linears {
-            guard let pair = pairs[linear.name] else { continue }
+        let names = Set(adapters.map(\.moduleName))
+        for linear in model.linears where names.contains(linear.module.moduleName) {
+            guard let pair = linear.adapter else { continue }
             let old = linear.weight.tensor
             let sum = backend.makeTensor(rowCount: old.rowCount, width: old.width, type: .float32)
             backend.copy(old, scale: 1, into: sum)
@@ -90,11 +89,19 @@ extension AdapterSet {
         for (moduleName, pair) in adapters { pairs["\(moduleName).weight"] = pair }
         var tensors: [OutputTensor] = []
         for storedName in source.weights.tensorNames {
-            guard let name = source.huggingFaceName(ofStored: storedName) else { continue }
+            guard let name = source.huggingFaceName(ofStored: storedName) else {
+                // The rest of a model of images and text stays; GGUF files hold more that config.json says.
+                if source.gguf == nil {
+                    tensors.append(OutputTensor(try source.weights.tensor(named: storedName)))
+                }
+                continue
+            }
             let matrix = try source.matrix(named: name)
             let pair = pairs.removeValue(forKey: name)
             if let pair { try Self.check(pair, fits: matrix) }
-            tensors.append(Self.merged(matrix, name: name, pair, as: type, backend: backend))
+            // A folder keeps its names, whatever transformers calls them now.
+            let newName = source.gguf == nil ? storedName : name
+            tensors.append(Self.merged(matrix, name: newName, pair, as: type, backend: backend))
         }
         if let name = pairs.keys.sorted().first {
             throw InputError(source.path, "the adapter is for \(name), which this model does not have")

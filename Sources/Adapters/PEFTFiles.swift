@@ -26,27 +26,29 @@ extension AdapterSet {
         }
         let configuration = try LoRAConfiguration(peft: object, location: configurationPath)
         let targets = try configuration.targets(
-            among: model.linears.map(\.name), layerCount: model.configuration.layerCount,
+            among: model.adaptableModules, layerCount: model.configuration.layerCount,
             location: configurationPath, requiresEveryTarget: false)
         let ledger = TensorLedger(try SafetensorsFile(path: "\(folder)/\(PEFTFiles.weights)"))
         let backend = model.backend
-        func read(_ name: String, rows: Int, columns: Int, _ linear: Linear) throws(InputError) -> Tensor {
+        func read(_ name: String, rows: Int, columns: Int, _ module: AdaptableModule) throws(InputError)
+            -> Tensor
+        {
             let stored = try ledger.source.tensor(named: name)
             guard stored.shape == [rows, columns] else {
                 throw InputError(
                     stored.location, expected: "shape [\(rows), \(columns)]", found: "\(stored.shape)",
-                    advice: "\(linear.name) of this model is \(linear.inputWidth) -> \(linear.outputWidth): "
+                    advice: "\(module.name) of this model is \(module.inputWidth) -> \(module.outputWidth): "
                         + "the adapter belongs to another model, or its rank is not the configured one.")
             }
             let values = try ledger.take(name, shape: [rows, columns]).float32Values()
             return backend.upload(values, rowCount: rows, width: columns, type: .float32)
         }
         let adapters = try install(configuration, targets, into: model) {
-            target, linear throws(InputError) in
+            target, module throws(InputError) in
             let prefix = PEFTFiles.tensorPrefix + target.moduleName
             return (
-                try read("\(prefix).lora_A.weight", rows: target.rank, columns: linear.inputWidth, linear),
-                try read("\(prefix).lora_B.weight", rows: linear.outputWidth, columns: target.rank, linear)
+                try read("\(prefix).lora_A.weight", rows: target.rank, columns: module.inputWidth, module),
+                try read("\(prefix).lora_B.weight", rows: module.outputWidth, columns: target.rank, module)
             )
         }
         do throws(InputError) {
@@ -75,7 +77,7 @@ extension AdapterSet {
         // The weights first: a folder with a configuration is complete.
         try SafetensorsWriter.write(tensors, to: "\(folder)/\(PEFTFiles.weights)")
         let object = configuration.peftConfiguration(
-            targetModules: targetModules(among: model.linears.map(\.name)), baseModel: baseModel)
+            targetModules: targetModules(among: model.adaptableModules.map(\.name)), baseModel: baseModel)
         try AtomicFile.write(
             to: "\(folder)/\(PEFTFiles.configuration)",
             text: JSONValue.object(object).serialized(pretty: true) + "\n")

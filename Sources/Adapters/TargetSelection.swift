@@ -1,6 +1,7 @@
 // Which modules a configuration means, and with what rank and scale: resolved exactly as PEFT does.
 
 import FileSupport
+import Models
 
 /// A module that gets an adapter.
 struct AdapterTarget: Equatable {
@@ -38,9 +39,28 @@ extension LoRAConfiguration {
     /// The modules to adapt, in the model's order.
     ///
     /// - Parameters:
-    ///   - moduleNames: the linear layers of the model.
+    ///   - modules: those of the model.
     ///   - requiresEveryTarget: throw when one of several names matches nothing. PEFT does not, so files may hold such.
     /// - Throws: `InputError` when a pattern is wrong or matches nothing.
+    func targets(
+        among modules: [AdaptableModule], layerCount: Int, location: String, requiresEveryTarget: Bool = true
+    ) throws(InputError) -> [AdapterTarget] {
+        // A part of a fused module has no adapter of its own: PEFT could not load it.
+        if case .named(let names) = targets, requiresEveryTarget {
+            for module in modules where module.layers.count > 1 {
+                let parts = module.layers.map { Self.kind(ofModule: $0.name) }
+                guard let part = names.first(where: parts.contains) else { continue }
+                throw InputError(
+                    "\(location) targets",
+                    "this model stores \(parts.joined(separator: ", ")) as one matrix, which takes one adapter",
+                    advice: "Name \(Self.kind(ofModule: module.name)) instead of \(part).")
+            }
+        }
+        return try targets(
+            among: modules.map(\.name), layerCount: layerCount, location: location,
+            requiresEveryTarget: requiresEveryTarget)
+    }
+
     func targets(
         among moduleNames: [String], layerCount: Int, location: String, requiresEveryTarget: Bool = true
     ) throws(InputError) -> [AdapterTarget] {
@@ -124,12 +144,17 @@ extension LoRAConfiguration {
         name.split(separator: ".").lazy.compactMap { Int($0) }.first
     }
 
+    /// `model.layers.3.mlp.up_proj` -> `up_proj`
+    private static func kind(ofModule name: String) -> String {
+        name.split(separator: ".").last.map(String.init) ?? name
+    }
+
     private static func matchesNothing(
         _ target: String, among moduleNames: [String], _ location: String
     ) -> InputError {
         var kinds: [String] = []
         for name in moduleNames {
-            let kind = name.split(separator: ".").last.map(String.init) ?? name
+            let kind = kind(ofModule: name)
             if !kinds.contains(kind) { kinds.append(kind) }
         }
         let nearest = NearestName.advice(for: target, among: kinds + moduleNames)

@@ -28,6 +28,21 @@ package struct StoredTensor: @unchecked Sendable {
         bytes = UnsafeRawBufferPointer(rebasing: owner.bytes[range])
     }
 
+    /// Some of the outermost dimension's entries, as they lie in the file.
+    ///
+    /// - Precondition: the range lies in the shape.
+    package func slice(_ range: Range<Int>) -> StoredTensor {
+        guard let count = shape.first, count > 0, let start = bytes.baseAddress,
+            let file = owner.bytes.baseAddress,
+            range.lowerBound >= 0, range.upperBound <= count, bytes.count.isMultiple(of: count)
+        else { preconditionFailure("StoredTensor: \(range) of \(name) \(shape)") }
+        let entry = bytes.count / count
+        let offset = start - file
+        return StoredTensor(
+            name: name, type: type, shape: [range.count] + shape.dropFirst(),
+            range: offset + range.lowerBound * entry..<offset + range.upperBound * entry, owner: owner)
+    }
+
     /// How many values there are.
     package var elementCount: Int { shape.reduce(1, *) }
     /// How many bytes they take in the file.

@@ -10,7 +10,10 @@ import Testing
 
 @Suite("Generation")
 struct GenerationTests {
-    static let folders = LlamaGoldenTests.folders + FamilyGoldenTests.folders.map { "family-\($0)" }
+    /// With dynamic rope scaling cached keys keep the angles of the length that the sequence had.
+    static let folders =
+        LlamaGoldenTests.folders
+        + FamilyGoldenTests.folders.filter { $0 != "llama-dynamic" }.map { "family-\($0)" }
 
     private func model(_ folder: String = "llama-gqa-tied") throws -> CausalLM {
         try CausalLM(
@@ -49,6 +52,21 @@ struct GenerationTests {
         let generator = Generator(
             model, options: GenerationOptions(maximumTokens: 9), slotCount: slots, prefillTokens: prefill)
         #expect(try generator.generate(prompts) == expected)
+    }
+
+    @Test("with dynamic rope scaling rotates a prompt in parts by the length of the whole")
+    func dynamicScaling() throws {
+        let model = try model("family-llama-dynamic")
+        let options = GenerationOptions(maximumTokens: 1)
+        for prompt in prompts {
+            let expected = [try reference(model, prompt, count: 1)]
+            #expect(try Generator(model, options: options, prefillTokens: 5).generate([prompt]) == expected)
+        }
+        // Two tokens of 14 stay below the maximum of 16, where nothing is scaled.
+        let short = [Array(prompts[1] + [18, 19, 20])]
+        #expect(
+            try Generator(model, options: GenerationOptions(maximumTokens: 2)).generate(short)
+                == [reference(model, short[0], count: 2)])
     }
 
     @Test("goes on correctly when the cache has to grow")

@@ -131,7 +131,9 @@ struct LoadingTests {
             ("llama.attention.value_length", .uint32(8)),
             ("llama.vocab_size", .uint32(161)), ("llama.rope.freq_base", .float32(.nan)),
             ("llama.rope.dimension_count", .uint32(8)), ("llama.expert_count", .uint32(8)),
-            ("llama.rope.scaling.type", .string("yarn")), ("general.architecture", .string("mamba")),
+            ("llama.rope.scaling.type", .string("dynamic")),
+            ("llama.rope.scaling.original_context_length", .uint32(0)),
+            ("general.architecture", .string("mamba")),
             ("llama.attention.layer_norm_rms_epsilon", .float32(-1)),
             ("tokenizer.ggml.eos_token_id", .uint32(160)),
         ])

@@ -230,6 +230,44 @@ import Testing
         }
     }
 
+    /// As of gate and up that a checkpoint stores as one matrix.
+    @Test(arguments: [nil, [1, 4, 5, 9]] as [[Int32]?])
+    func `layers that share a pair equal layers with a pair each`(kept: [Int32]?) throws {
+        let weights = (0..<3).map { random(10, 6, seed: 30 + $0) }
+        let (a, b) = (random(2, 6, seed: 40), random(20, 2, seed: 41))
+        let use = kept.map { ChannelUse(selection($0, of: 10)) } ?? .all
+        func results(_ pairs: [LowRankPair]) throws -> (outputs: [Float], dA: [Float], dB: [Float]) {
+            let tape = Tape(backend: backend)
+            let input = Variable(random(7, 6, seed: 3), needsGradient: true)
+            let output = tape.feedForward(
+                input, gate: LinearLayer(FrozenWeight(weights[0]), adapter: pairs[0]),
+                up: LinearLayer(FrozenWeight(weights[1]), adapter: pairs[1]),
+                down: LinearLayer(FrozenWeight(weights[2], layout: .inputRows)), activation: .silu,
+                parts: [RowPart(rows: nil, uses: [use])])
+            _ = weightedSum(output, on: tape)
+            tape.backward()
+            var (dA, dB): ([[Float]], [[Float]]) = ([], [])
+            for pair in pairs {
+                dA.append(try backend.download(#require(pair.a.gradient)))
+                dB.append(try backend.download(#require(pair.b.gradient)))
+            }
+            let values = try backend.download(output.value) + backend.download(#require(input.gradient))
+            guard pairs[0].outputRows == nil else { return (values, dA[0], dB[0]) }
+            return (values, zip(dA[0], dA[1]).map { $0 + $1 }, dB[0] + dB[1])
+        }
+        let pair = LowRankPair(a: Parameter(name: "A", value: a), b: Parameter(name: "B", value: b), scale: 2)
+        let shared = try results([pair.part(0..<10), pair.part(10..<20)])
+        let separate = try results(
+            [0..<10, 10..<20].map { rows in
+                LowRankPair(
+                    a: Parameter(name: "A", value: a), b: Parameter(name: "B", value: b.rows(rows)), scale: 2)
+            })
+        expectClose(shared.outputs, separate.outputs, absolute: 1e-6, relative: 1e-6, "output, dx")
+        expectClose(shared.dA, separate.dA, absolute: 1e-5, relative: 1e-5, "dA")
+        expectClose(shared.dB, separate.dB, absolute: 1e-5, relative: 1e-5, "dB")
+        #expect(shared.dB.contains { $0 != 0 })
+    }
+
     @Test func `adapters at full width add to a dense network whose other frozen channels are zeroed`() {
         let matrices = (0..<3).map { random(10, 6, seed: 30 + $0) }
         let biases = [10, 10, 6].enumerated().map { random(1, $1, seed: 50 + UInt64($0)) }

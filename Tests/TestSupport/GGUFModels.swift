@@ -30,6 +30,8 @@ package func writeGGUF(
     case .linear(let factor):
         metadata.append(("\(prefix).rope.scaling.type", .string("linear")))
         metadata.append(("\(prefix).rope.scaling.factor", .float32(Float(factor))))
+    case .dynamic, .yarn, .longrope:
+        throw InputError(source.path, "rope scaling that this writer does not know")
     case .llama3, .divisors:
         let plain = RotaryConfiguration(theta: c.rotary.theta, width: c.rotary.width).frequencies
         let divisors = zip(plain, c.rotary.frequencies).map { Float($0 / $1) }

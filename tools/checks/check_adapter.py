@@ -43,14 +43,14 @@ def report(passed: bool, text: str) -> None:
 class OurSide:
     """The command line tool, asked for logits and for text."""
 
-    def __init__(self, tool: Path, work: Path):
-        self.tool, self.work = tool.resolve(), work
+    def __init__(self, tool: Path, work: Path, quiet: bool = False):
+        self.tool, self.work, self.quiet = tool.resolve(), work, quiet
 
     def run(self, *arguments) -> str:
         command = [str(self.tool), *map(str, arguments)]
-        result = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+        result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE if self.quiet else None, text=True)
         if result.returncode != 0:
-            sys.exit(f"check-adapter: exit status {result.returncode} from: {' '.join(command)}")
+            sys.exit(f"{result.stderr or ''}exit status {result.returncode} from: {' '.join(command)}")
         return result.stdout
 
     def logits(self, source: list, sequences: list[list[int]], dtype: str) -> list[torch.Tensor]:

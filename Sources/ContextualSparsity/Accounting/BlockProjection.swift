@@ -28,14 +28,12 @@ package struct AdapterRanks: Equatable, Sendable {
 
     /// The adapters that a model carries.
     package init(_ model: CausalLM) {
-        var byName: [String: Int] = [:]
-        for linear in model.linears { byName[linear.name] = linear.adapter?.rank }
         ranks = (0..<model.configuration.layerCount).map { layer in
-            var ranks: [BlockProjection: Int] = [:]
-            for projection in BlockProjection.allCases {
-                ranks[projection] = byName["model.layers.\(layer).\(projection.rawValue)"]
-            }
-            return ranks
+            let linears = model.linears(ofLayer: layer)
+            return [
+                .query: linears.query, .key: linears.key, .value: linears.value, .output: linears.output,
+                .gate: linears.gate, .up: linears.up, .down: linears.down,
+            ].compactMapValues { $0.adapter?.rank }
         }
     }
 

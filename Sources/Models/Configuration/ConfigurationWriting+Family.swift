@@ -36,9 +36,9 @@ extension ModelSource {
         let window = windows.first { $0 > 0 }.map { JSONValue.integer($0) } ?? .null
         switch family.windows {
         case .none: return []
-        case .everyLayer: return [("sliding_window", window)]
+        case .everyLayer, .everyLayerIfStated: return [("sliding_window", window)]
         // GGUF files of these families have no windows.
-        case .upperLayers: return [("use_sliding_window", .bool(false))]
+        case .upperLayers, .unrotatedLayers: return [("use_sliding_window", .bool(false))]
         case .allButEvery:
             let types = windows.map { JSONValue.string($0 > 0 ? "sliding_attention" : "full_attention") }
             return [("sliding_window", window), ("layer_types", .array(types))]
@@ -60,9 +60,19 @@ extension ModelSource {
         if family.logitSoftcap != nil {
             members.append((DecoderConfiguration.logitSoftcapKey, softcap(c.logitSoftcap)))
         }
-        if let windowed = c.windowedRotary {
-            members.append(("rope_local_base_freq", .number(windowed.theta)))
+        if family.hasMultipliers {
+            for (key, value) in [
+                (DecoderConfiguration.embeddingMultiplierKey, c.embeddingScale),
+                (DecoderConfiguration.residualMultiplierKey, c.residualScale),
+                (DecoderConfiguration.attentionMultiplierKey, c.queryScale),
+                (DecoderConfiguration.logitDivisorKey, c.logitDivisor),
+            ] {
+                members.append((key, Self.shortest(value)))
+            }
         }
         return members
     }
+
+    /// Through the shortest decimal form: 1e-05, not 9.999999747378752e-06.
+    static func shortest(_ value: Float) -> JSONValue { .number(Double("\(value)") ?? Double(value)) }
 }

@@ -27,16 +27,13 @@ extension ModelSource {
             ("num_attention_heads", .integer(c.headCount)),
             ("num_hidden_layers", .integer(c.layerCount)),
             ("num_key_value_heads", .integer(c.keyValueHeadCount)),
-            // Through the shortest decimal form: 1e-05, not 9.999999747378752e-06.
-            ("rms_norm_eps", .number(Double("\(c.normEpsilon)") ?? Double(c.normEpsilon))),
-            ("rope_scaling", try ropeScaling()),
-            ("rope_theta", .number(c.rotary.theta)),
+            ("rms_norm_eps", Self.shortest(c.normEpsilon)),
             ("tie_word_embeddings", .bool(c.tiesEmbeddings)),
             ("torch_dtype", .string(typeName)),
             ("vocab_size", .integer(c.vocabularySize)),
         ])
         let familyKeys = try [
-            biasKeys(), activationKeys(), windowKeys(), scaleKeys(),
+            biasKeys(), activationKeys(), windowKeys(), scaleKeys(), rotaryKeys(),
             huggingFaceGenerationConfiguration().members,
         ]
         for (key, value) in familyKeys.joined() { object[key] = value }
@@ -54,28 +51,6 @@ extension ModelSource {
             object[name] = .integer(try metadata.integer(metadataKey))
         }
         return object
-    }
-
-    private func ropeScaling() throws(InputError) -> JSONValue {
-        switch configuration.rotary.scaling {
-        case .none: return .null
-        case .linear(let factor):
-            return .object(JSONObject([("factor", .number(factor)), ("rope_type", .string("linear"))]))
-        case .llama3(let scaling):
-            return .object(
-                JSONObject([
-                    ("factor", .number(scaling.factor)),
-                    ("high_freq_factor", .number(scaling.highFrequencyFactor)),
-                    ("low_freq_factor", .number(scaling.lowFrequencyFactor)),
-                    ("original_max_position_embeddings", .integer(scaling.originalMaximumPositions)),
-                    ("rope_type", .string("llama3")),
-                ]))
-        case .divisors:
-            throw InputError(
-                "\(path) tensor \(GGUFKeys.rotaryDivisors)",
-                "these frequency factors are not those of a published Llama 3, so config.json cannot express them"
-            )
-        }
     }
 
     private static func typeName(_ type: StoredType) -> String {

@@ -37,18 +37,24 @@ package struct DecoderConfiguration: Equatable, Sendable {
     package var hasFeedForwardBias = false
     /// Added to every norm weight: 1 in families whose checkpoints store weight - 1.
     package var normOffset: Float = 0
-    /// Queries and keys are normalised head by head before they are rotated.
-    package var normalisesQueriesAndKeys = false
-    /// Attention and feed-forward results are normalised before they join the residual.
-    package var hasSandwichNorms = false
+    package var queryKeyNorm = QueryKeyNorm.none
+    package var normPlacement = NormPlacement.before
     /// How many keys a query sees in each layer, 0 for all.
     package var windows: [Int]
+    /// The layers that do not rotate queries and keys.
+    package var unrotatedLayers: Set<Int> = []
     /// Caps attention scores softly at this value; 0 for none.
     package var attentionSoftcap: Float = 0
     /// Caps logits softly at this value; 0 for none.
     package var logitSoftcap: Float = 0
-    /// Multiplies embeddings; rounded to bf16 when the weights are bf16.
+    /// Multiplies embeddings.
     package var embeddingScale: Float = 1
+    /// The embedding scale is rounded to bf16 when the weights are bf16.
+    package var roundsEmbeddingScale = false
+    /// Multiplies what attention and feed-forward network add to the residual.
+    package var residualScale: Float = 1
+    /// Divides logits.
+    package var logitDivisor: Float = 1
     /// Multiplies q.k.
     package var queryScale: Float
 
@@ -57,10 +63,29 @@ package struct DecoderConfiguration: Equatable, Sendable {
 
     /// The embedding scale in the type of the weights, as transformers multiplies with it.
     func embeddingScale(in type: ElementType) -> Float {
-        guard type == .bfloat16 else { return embeddingScale }
+        guard type == .bfloat16, roundsEmbeddingScale else { return embeddingScale }
         let bits = embeddingScale.bitPattern
         return Float(bitPattern: (bits + 0x7fff + (bits >> 16 & 1)) & 0xffff_0000)
     }
+}
+
+/// What is normalised of queries and keys before they are rotated.
+package enum QueryKeyNorm: Sendable {
+    case none
+    /// Each head by itself.
+    case headwise
+    /// All heads together.
+    case wholeWidth
+}
+
+/// Where a block normalises.
+package enum NormPlacement: Sendable {
+    /// What attention and feed-forward network read.
+    case before
+    /// What they read, and what they add to the residual.
+    case around
+    /// Only what they add to the residual.
+    case after
 }
 
 /// The largest value of each size that a file may claim: far above any model, and no product of them overflows.
@@ -72,15 +97,31 @@ enum LargestSize {
     static let heads = 1 << 12
     static let headWidth = 1 << 10
     static let positions = 1 << 27
+    static let multiplier = 1e6
 }
 
 extension DecoderConfiguration {
     /// What holds for every model of a family, whatever file it is in.
     mutating func applyTraits(of family: Family) {
         normOffset = family.normOffset
-        normalisesQueriesAndKeys = family.normalisesQueriesAndKeys
-        hasSandwichNorms = family.hasSandwichNorms
-        if family.scalesEmbeddings { embeddingScale = Float(width).squareRoot() }
+        queryKeyNorm = family.queryKeyNorm
+        normPlacement = family.normPlacement
+        if family.scalesEmbeddings {
+            embeddingScale = Float(width).squareRoot()
+            roundsEmbeddingScale = true
+        }
+    }
+
+    /// Rows of a projection's weight.
+    ///
+    /// - Parameter name: the last component of its module's name.
+    func outputWidth(ofProjection name: String) -> Int {
+        switch name {
+        case "q_proj": queryWidth
+        case "k_proj", "v_proj": keyValueWidth
+        case "gate_proj", "up_proj": feedForwardWidth
+        default: width
+        }
     }
 
     /// Throws unless the sizes suit each other. `names` are the file's words for them.

@@ -38,7 +38,8 @@ extension DecoderConfiguration {
         maximumPositions = try keys.integer("context_length", in: 1...LargestSize.positions)
         normEpsilon = Float(try keys.number("attention.layer_norm_rms_epsilon", in: 0...1))
         activation = family.defaults.activation
-        rotary = try RotaryConfiguration(file, keys, family, headWidth: headWidth)
+        rotary = try RotaryConfiguration(
+            file, keys, family, headWidth: headWidth, maximumPositions: maximumPositions)
         if let familyTheta = family.windowedTheta {
             let theta = try keys.number("rope.freq_base_swa", in: 1...1e12, default: familyTheta)
             windowedRotary = RotaryConfiguration(theta: theta, width: headWidth)
@@ -47,6 +48,10 @@ extension DecoderConfiguration {
         hasQueryKeyValueBias = file.contains("blk.0.attn_q.bias")
         hasOutputBias = file.contains("blk.0.attn_output.bias")
         hasFeedForwardBias = file.contains("blk.0.ffn_gate.bias")
+        // GGUF files do not say which layers rotate.
+        if let interval = family.unrotatedInterval {
+            unrotatedLayers = Family.lastOfEvery(interval, layerCount: layerCount)
+        }
         windows = try family.windows.windows(keys, layerCount: layerCount)
         var queryScalar = headWidth
         if case .configured(let exceptions) = family.queryScale, exceptions.contains(layerCount) {
@@ -62,6 +67,16 @@ extension DecoderConfiguration {
         if let cap = family.logitSoftcap {
             logitSoftcap = Float(
                 try keys.number("final_logit_softcapping", in: 0...1e6, default: Double(cap)))
+        }
+        if family.hasMultipliers {
+            func multiplier(_ key: String) throws(InputError) -> Float {
+                // Converters leave out zeros, and readers take zero for 1.
+                let value = try keys.number(key, in: 0...LargestSize.multiplier, default: 1)
+                return value == 0 ? 1 : Float(value)
+            }
+            embeddingScale = try multiplier("embedding_scale")
+            residualScale = try multiplier("residual_scale")
+            logitDivisor = try multiplier("logit_scale")
         }
         applyTraits(of: family)
         try checkConsistency(
@@ -90,38 +105,6 @@ extension DecoderConfiguration {
     }
 }
 
-extension RotaryConfiguration {
-    fileprivate init(
-        _ file: GGUFFile, _ keys: GGUFKeys, _ family: Family, headWidth: Int
-    ) throws(InputError) {
-        theta = try keys.number("rope.freq_base", in: 1...1e12, default: family.defaults.theta)
-        width = try keys.integer("rope.dimension_count", in: 2...headWidth, default: headWidth)
-        guard width == headWidth else {
-            throw keys.unsupported("rope.dimension_count", "partly rotated heads are not supported")
-        }
-        scaling = .none
-        switch try keys.string("rope.scaling.type", default: "none") {
-        case "none": break
-        case "linear":
-            scaling = .linear(factor: try keys.number("rope.scaling.factor", in: 1e-3...1e6))
-        case let type:
-            throw keys.unsupported(
-                "rope.scaling.type", "the rope scaling \"\(type.prefix(40))\" is not supported",
-                advice: "Supported: none, linear, and Llama 3's rope_freqs.weight.")
-        }
-        guard file.contains(GGUFKeys.rotaryDivisors) else { return }
-        let stored = try file.tensor(named: GGUFKeys.rotaryDivisors)
-        try stored.require(shape: [width / 2])
-        let divisors = try stored.float32Values()
-        guard scaling == .none, divisors.allSatisfy({ $0.isFinite && $0 > 0 }) else {
-            throw InputError(
-                stored.location, expected: "positive finite factors and no other rope scaling",
-                found: "others")
-        }
-        scaling = recognisingLlama3(divisors)
-    }
-}
-
 /// Metadata of one architecture: keys with its prefix.
 struct GGUFKeys {
     let metadata: GGUFMetadata
@@ -129,6 +112,9 @@ struct GGUFKeys {
 
     /// The tensor with Llama 3's frequency divisors.
     static let rotaryDivisors = "rope_freqs.weight"
+    /// Those with LongRoPE's.
+    static let shortRotaryDivisors = "rope_factors_short.weight"
+    static let longRotaryDivisors = "rope_factors_long.weight"
 
     func has(_ key: String) -> Bool { metadata["\(prefix).\(key)"] != nil }
     func location(_ key: String) -> String { "\(metadata.path) metadata \(prefix).\(key)" }

@@ -10,7 +10,7 @@
 
 /// Which angle a position gets in each pair of channels.
 package struct RotaryConfiguration: Equatable, Sendable {
-    /// The base; pair i of a head of width w turns by position * theta^(-2i / w) before scaling.
+    /// The base; pair i of w rotated channels turns by position * theta^(-2i / w) before scaling.
     package var theta: Double
     /// Channels of a head that are rotated.
     package var width: Int
@@ -26,43 +26,71 @@ package struct RotaryConfiguration: Equatable, Sendable {
         case none
         /// Positions divided by a factor (arXiv 2306.15595).
         case linear(factor: Double)
+        /// A base that grows with sequences longer than the model was made for.
+        case dynamic(DynamicScaling)
         /// Llama 3.1: low frequencies divided by a factor, high ones kept, those between interpolated.
         case llama3(Llama3Scaling)
+        /// The same by another ramp, with attention scaled (arXiv 2309.00071).
+        case yarn(YarnScaling)
+        /// Each frequency divided by its own factor, one set for short sequences and one for long (arXiv 2402.13753).
+        case longrope(LongRopeScaling)
         /// Each frequency divided by its own factor, as GGUF files store it.
         case divisors([Float])
     }
 
     /// The `rope_type` values that this version computes.
-    static let supportedTypes = ["default", "linear", "llama3"]
+    static let supportedTypes = ["default", "linear", "dynamic", "yarn", "longrope", "llama3"]
 
-    /// Radians per position for each pair, in double precision.
-    package var frequencies: [Double] {
+    /// Multiplies every cosine and sine, so attention scores by its square.
+    package var attentionFactor: Float {
+        switch scaling {
+        case .yarn(let scaling): scaling.attentionFactor
+        case .longrope(let scaling): scaling.attentionFactor
+        default: 1
+        }
+    }
+
+    /// Radians per position for each pair of sequences no longer than the model was made for.
+    package var frequencies: [Double] { frequencies(length: 0) }
+
+    /// The same for a sequence, in double precision.
+    ///
+    /// - Parameter length: from `frequencyLength(ofSequence:)`.
+    func frequencies(length: Int) -> [Double] {
         let base = (0..<width / 2).map { pow(theta, -2 * Double($0) / Double(width)) }
         switch scaling {
         case .none: return base
         case .linear(let factor): return base.map { $0 / factor }
+        case .dynamic(let scaling):
+            let grown = theta * scaling.growth(length: length, width: width)
+            return (0..<width / 2).map { pow(grown, -2 * Double($0) / Double(width)) }
         case .llama3(let scaling): return base.map { $0 / scaling.divisor(ofFrequency: $0) }
+        case .yarn(let scaling): return scaling.frequencies(base, theta: theta, width: width)
+        case .longrope(let scaling):
+            let divisors = length > 0 ? scaling.longDivisors : scaling.shortDivisors
+            return zip(base, divisors).map { $0 / Double($1) }
         case .divisors(let divisors): return zip(base, divisors).map { $0 / Double($1) }
         }
     }
-}
 
-/// The numbers of Llama 3.1's rope scaling.
-package struct Llama3Scaling: Equatable, Sendable {
-    package var factor: Double
-    package var lowFrequencyFactor: Double
-    package var highFrequencyFactor: Double
-    package var originalMaximumPositions: Int
+    /// What tells the frequencies of a sequence from those of others: 0 where its length does not matter.
+    ///
+    /// Each sequence is rotated by its own length, so that results do not depend on what else is in the batch.
+    func frequencyLength(ofSequence length: Int) -> Int {
+        switch scaling {
+        case .dynamic(let scaling): length > scaling.maximumPositions ? length : 0
+        // One set for all long sequences.
+        case .longrope(let scaling): length > scaling.originalMaximumPositions ? 1 : 0
+        default: 0
+        }
+    }
 
-    /// What to divide a frequency by, from how its wavelength compares with the original context length.
-    func divisor(ofFrequency frequency: Double) -> Double {
-        let wavelength = 2 * Double.pi / frequency
-        let context = Double(originalMaximumPositions)
-        if wavelength < context / highFrequencyFactor { return 1 }
-        if wavelength > context / lowFrequencyFactor { return factor }
-        let smoothness =
-            (context / wavelength - lowFrequencyFactor) / (highFrequencyFactor - lowFrequencyFactor)
-        return 1 / ((1 - smoothness) / factor + smoothness)
+    /// Whether keys that were rotated as part of a shorter sequence must be rotated anew.
+    ///
+    /// With dynamic scaling they keep their angles, as in transformers: they would change with every token.
+    func changesCachedKeys(from oldLength: Int, to newLength: Int) -> Bool {
+        guard case .longrope = scaling else { return false }
+        return frequencyLength(ofSequence: oldLength) != frequencyLength(ofSequence: newLength)
     }
 }
 

@@ -42,7 +42,7 @@ package final class CausalLM {
         try MemoryNeed(source, computeType: computeType).check()
         let configuration = source.configuration
         let weights = ScopedWeights(source, computeType: computeType)
-        let decoder = weights.scoped("model")
+        let decoder = weights.scoped(source.decoderName)
         embedding = try decoder.scoped("embed_tokens").matrix(
             "weight", output: configuration.vocabularySize, input: configuration.width)
         var blocks: [DecoderBlock] = []
@@ -50,7 +50,10 @@ package final class CausalLM {
             blocks.append(try DecoderBlock(decoder.scoped("layers.\(layer)"), layer: layer, configuration))
         }
         self.blocks = blocks
-        finalNorm = try Normalization(decoder.scoped("norm"), count: configuration.width, configuration)
+        // The head is linear, so what divides logits may as well divide what it reads.
+        finalNorm = try Normalization(
+            decoder.scoped("norm"), count: configuration.width, configuration,
+            divisor: configuration.logitDivisor)
         head =
             configuration.tiesEmbeddings
             ? embedding
@@ -84,7 +87,8 @@ package final class CausalLM {
             gate: feedForward[0], up: feedForward[1], down: feedForward[2])
     }
 
-    /// Hidden states after the final norm, [output rows, D], of the batch's output rows.
+    /// What the head reads, [output rows, D], of the batch's output rows: hidden states after the final norm, divided
+    /// where the family divides logits.
     ///
     /// - Parameters:
     ///   - dropoutSeed: decides the adapters' dropout masks of this pass.

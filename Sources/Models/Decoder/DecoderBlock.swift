@@ -3,15 +3,16 @@
 import FileSupport
 import TensorEngine
 
-/// x + attention(norm(x)), then x + feedForward(norm(x)), with the family's extra norms where it has them.
+/// x + attention(norm(x)), then x + feedForward(norm(x)), with norms where the family has them.
 final class DecoderBlock {
     let attention: SelfAttention
     let feedForward: FeedForward
-    private let inputNorm: Normalization
-    private let feedForwardNorm: Normalization
+    private let inputNorm: Normalization?
+    private let feedForwardNorm: Normalization?
     /// Of families that normalise each result before it joins the residual.
     private let attentionResultNorm: Normalization?
     private let feedForwardResultNorm: Normalization?
+    private let residualScale: Float
 
     init(_ weights: ScopedWeights, layer: Int, _ configuration: DecoderConfiguration) throws(InputError) {
         func norm(_ name: String) throws(InputError) -> Normalization {
@@ -19,16 +20,18 @@ final class DecoderBlock {
         }
         attention = try SelfAttention(weights.scoped("self_attn"), layer: layer, configuration)
         feedForward = try FeedForward(weights.scoped("mlp"), layer: layer, configuration)
-        inputNorm = try norm("input_layernorm")
+        residualScale = configuration.residualScale
+        let placement = configuration.normPlacement
+        inputNorm = placement == .after ? nil : try norm("input_layernorm")
         // The same Hugging Face name means the norm before the feed-forward block or the one after attention.
-        if configuration.hasSandwichNorms {
-            attentionResultNorm = try norm("post_attention_layernorm")
-            feedForwardNorm = try norm("pre_feedforward_layernorm")
-            feedForwardResultNorm = try norm("post_feedforward_layernorm")
-        } else {
-            attentionResultNorm = nil
+        if placement == .before {
             feedForwardNorm = try norm("post_attention_layernorm")
+            attentionResultNorm = nil
             feedForwardResultNorm = nil
+        } else {
+            feedForwardNorm = placement == .after ? nil : try norm("pre_feedforward_layernorm")
+            attentionResultNorm = try norm("post_attention_layernorm")
+            feedForwardResultNorm = try norm("post_feedforward_layernorm")
         }
     }
 
@@ -36,13 +39,17 @@ final class DecoderBlock {
 
     func callAsFunction(_ x: Variable, _ pass: ForwardPass, queries: QueryRows) -> Variable {
         let tape = pass.tape
-        var attended = attention(inputNorm(x, on: tape), pass, queries: queries)
-        if let attentionResultNorm { attended = attentionResultNorm(attended, on: tape) }
+        let attended = attention(inputNorm?(x, on: tape) ?? x, pass, queries: queries)
         let residual = queries.selection.map { tape.selectRows(x, $0) } ?? x
-        let middle = tape.add(residual, attended)
-        var fed = feedForward(feedForwardNorm(middle, on: tape), pass, queries: queries)
-        if let feedForwardResultNorm { fed = feedForwardResultNorm(fed, on: tape) }
-        return tape.add(middle, fed)
+        let middle = tape.add(residual, result(attended, attentionResultNorm, on: tape))
+        let fed = feedForward(feedForwardNorm?(middle, on: tape) ?? middle, pass, queries: queries)
+        return tape.add(middle, result(fed, feedForwardResultNorm, on: tape))
+    }
+
+    /// What joins the residual of a part's output.
+    private func result(_ output: Variable, _ norm: Normalization?, on tape: Tape) -> Variable {
+        let normalised = norm?(output, on: tape) ?? output
+        return residualScale == 1 ? normalised : tape.scale(normalised, by: residualScale)
     }
 }
 
@@ -73,12 +80,17 @@ final class SelfAttention {
         output = try Linear(
             weights.scoped("o_proj"), output: width, input: configuration.queryWidth,
             hasBias: configuration.hasOutputBias, layout: .inputRows)
-        func headNorm(_ name: String) throws(InputError) -> Normalization? {
-            guard configuration.normalisesQueriesAndKeys else { return nil }
-            return try Normalization(weights.scoped(name), count: configuration.headWidth, configuration)
+        func norm(_ name: String, of linear: Linear) throws(InputError) -> Normalization? {
+            let count: Int
+            switch configuration.queryKeyNorm {
+            case .none: return nil
+            case .headwise: count = configuration.headWidth
+            case .wholeWidth: count = linear.outputWidth
+            }
+            return try Normalization(weights.scoped(name), count: count, configuration)
         }
-        queryNorm = try headNorm("q_norm")
-        keyNorm = try headNorm("k_norm")
+        queryNorm = try norm("q_norm", of: query)
+        keyNorm = try norm("k_norm", of: key)
     }
 
     var linears: [Linear] { [query, key, value, output] }
@@ -110,8 +122,8 @@ final class SelfAttention {
                     uses.map { [$0.query, $0.key, $0.value] }, of: queryPartition, layer: layer,
                     cut: [.none, .adapterOnly, .adapterOnly]))
         }
-        let q = positioned(projected[0], queryNorm, pass, queries.positions)
-        var k = positioned(projected[1], keyNorm, pass, pass.allRows.positions)
+        let q = positioned(projected[0], queryNorm, pass, queries)
+        var k = positioned(projected[1], keyNorm, pass, pass.allRows)
         var v = projected[2]
         if let cache = pass.cache {
             (k, v) = cache.store(keys: k.value, values: v.value, layer: layer, on: tape)
@@ -133,13 +145,13 @@ final class SelfAttention {
     }
 
     private func positioned(
-        _ x: Variable, _ norm: Normalization?, _ pass: ForwardPass, _ positions: Tensor
+        _ x: Variable, _ norm: Normalization?, _ pass: ForwardPass, _ rows: QueryRows
     ) -> Variable {
-        let normalised = norm.map { $0.headwise(x, on: pass.tape) } ?? x
+        let normalised = norm?.inGroups(x, on: pass.tape) ?? x
+        if configuration.unrotatedLayers.contains(layer) { return normalised }
+        let (table, positions) = pass.rotation(of: rows, window: configuration.windows[layer])
         return pass.tape.rotary(
-            normalised, headWidth: configuration.headWidth,
-            table: pass.rotary[window: configuration.windows[layer]],
-            positions: positions)
+            normalised, headWidth: configuration.headWidth, table: table, positions: positions)
     }
 }
 

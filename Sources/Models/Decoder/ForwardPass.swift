@@ -8,6 +8,8 @@ struct QueryRows {
     let selection: Tensor?
     /// int32 [rows], counted from the sequence's first key.
     let positions: Tensor
+    /// int32 [rows]: the rows of the rotary table. Not the positions where a model rotates by the sequence's length.
+    let rotaryRows: Tensor
     /// int32 [sequences + 1]
     let starts: Tensor
 }
@@ -51,9 +53,22 @@ struct ForwardPass {
         tokens = backend.upload(batch.tokens)
         let positions = cache?.positions ?? batch.positions
         let starts = backend.upload(batch.starts)
-        allRows = QueryRows(selection: nil, positions: backend.upload(positions), starts: starts)
+        let lengths = cache?.sequenceLengths ?? batch.lengths
+        let tables = rotary.tables(lengths: lengths, backend: backend)
+        self.rotary = tables
+        let rotaryRows = tables.rows(ofPositions: positions, starts: batch.starts)
+        func queryRows(_ rows: [Int32]?, starts: Tensor) -> QueryRows {
+            let chosen = rows.map { rows in rows.map { positions[Int($0)] } } ?? positions
+            let uploaded = backend.upload(chosen)
+            return QueryRows(
+                selection: rows.map(backend.upload), positions: uploaded,
+                rotaryRows: rotaryRows.map { table in
+                    backend.upload(rows.map { rows in rows.map { table[Int($0)] } } ?? table)
+                } ?? uploaded,
+                starts: starts)
+        }
+        allRows = queryRows(nil, starts: starts)
         keyStarts = cache.map { backend.upload($0.keyStarts) } ?? starts
-        self.rotary = rotary.tables(positionCount: Int(positions.max() ?? 0) + 1, backend: backend)
         guard let rows = batch.outputRows, rows.count < batch.tokens.count else {
             outputRows = allRows
             sparsity = policy.flatMap {
@@ -66,15 +81,19 @@ struct ForwardPass {
             zip(rows, rows.dropFirst()).allSatisfy { $0 < $1 }
                 && rows.allSatisfy { $0 >= 0 && $0 < batch.tokens.count },
             "output rows must ascend within the batch")
-        outputRows = QueryRows(
-            selection: backend.upload(rows), positions: backend.upload(rows.map { positions[Int($0)] }),
-            starts: backend.upload(Self.starts(of: rows, in: batch)))
+        outputRows = queryRows(rows, starts: backend.upload(Self.starts(of: rows, in: batch)))
         sparsity = policy.flatMap { Self.sparsity(of: batch, outputRows: rows, under: $0, on: backend) }
     }
 
     /// How these queries fall into sparse and dense rows; nil when all are dense.
     func partition(of queries: QueryRows) -> RowPartition? {
         queries.selection == nil ? sparsity?.rows : sparsity?.outputRows
+    }
+
+    /// The rotary table of a layer with this window, and its rows for these rows of the batch.
+    func rotation(of rows: QueryRows, window: Int) -> (table: RotaryTable, rows: Tensor) {
+        if window > 0, let windowed = rotary.windowed { return (windowed, rows.positions) }
+        return (rotary.full, rows.rotaryRows)
     }
 
     /// Context rows as a policy wants them, the others with all channels; nil where every row computes everything.

@@ -5,8 +5,10 @@ package import TensorEngine
 
 /// y = x W^T + bias, plus the adapter's share when one is installed.
 package final class Linear {
-    /// The module's Hugging Face name, e.g. `model.layers.0.self_attn.q_proj`.
+    /// The decoder's name of the layer, in most families Hugging Face's: `model.layers.0.self_attn.q_proj`.
     package let name: String
+    /// The Hugging Face module that this layer is, or is a part of.
+    package let module: ModulePart
     package private(set) var weight: FrozenWeight
     /// f32 [out]
     package let bias: Tensor?
@@ -23,10 +25,12 @@ package final class Linear {
         layout: FrozenWeight.Layout = .outputRows, rotaryHeads: Int? = nil
     ) throws(InputError) {
         name = weights.path
+        module = weights.module(output: output)
         weight = try weights.matrix(
             "weight", output: output, input: input, layout: layout, rotaryHeads: rotaryHeads)
         bias = hasBias ? try weights.vector("bias", count: output, rotaryHeads: rotaryHeads) : nil
-        dropoutSalt = SeededRandom.hash(name)
+        // Parts of a module drop the same elements of their common input.
+        dropoutSalt = SeededRandom.hash(module.moduleName)
     }
 
     /// What the tape computes with in a pass with this seed.

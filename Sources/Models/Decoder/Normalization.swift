@@ -3,16 +3,19 @@
 import FileSupport
 import TensorEngine
 
-/// y = x / rms(x) * (weight + offset), over the whole row or head by head.
+/// y = x / rms(x) * (weight + offset), over whole rows or head by head.
 struct Normalization {
     /// f32 [D], or [K] for norms of heads.
     let weight: Tensor
     let offset: Float
     let epsilon: Float
 
-    init(_ weights: ScopedWeights, count: Int, _ configuration: DecoderConfiguration) throws(InputError) {
-        weight = try weights.vector("weight", count: count)
-        offset = configuration.normOffset
+    /// - Parameter divisor: divides every result.
+    init(
+        _ weights: ScopedWeights, count: Int, _ configuration: DecoderConfiguration, divisor: Float = 1
+    ) throws(InputError) {
+        weight = try weights.vector("weight", count: count, divisor: divisor)
+        offset = configuration.normOffset / divisor
         epsilon = configuration.normEpsilon
     }
 
@@ -20,9 +23,10 @@ struct Normalization {
         tape.rmsNorm(x, weight: weight, offset: offset, epsilon: epsilon)
     }
 
-    /// Normalises every head of x [T, heads * K] by itself.
-    func headwise(_ x: Variable, on tape: Tape) -> Variable {
+    /// Normalises every run of columns as long as the weight by itself: each head of x [T, heads * K], or all of it.
+    func inGroups(_ x: Variable, on tape: Tape) -> Variable {
         let (rows, width) = (x.value.rowCount, x.value.width)
+        if width == weight.count { return self(x, on: tape) }
         let heads = tape.reshaped(x, rowCount: rows * width / weight.count, width: weight.count)
         return tape.reshaped(self(heads, on: tape), rowCount: rows, width: width)
     }

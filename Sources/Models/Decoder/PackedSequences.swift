@@ -30,6 +30,9 @@ package struct PackedSequences: Equatable, Sendable {
 
     package var sequenceCount: Int { starts.count - 1 }
 
+    /// Tokens of each sequence.
+    var lengths: [Int] { zip(starts, starts.dropFirst()).map { Int($1 - $0) } }
+
     /// Place of every row within its sequence [T].
     package var positions: [Int32] {
         zip(starts, starts.dropFirst()).flatMap { start, end in 0..<end - start }

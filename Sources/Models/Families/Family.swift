@@ -7,6 +7,9 @@ import TensorEngine
 package struct Family: Sendable {
     /// `model_type` in Hugging Face configurations.
     package let modelType: String
+    /// `model_type` of models that hold this decoder beside encoders of images: its configuration is their
+    /// `text_config`.
+    var wrapperModelType: String?
     /// The class in `architectures` of Hugging Face configurations.
     package let className: String
     /// `general.architecture` in GGUF files, also the prefix of its metadata keys.
@@ -15,17 +18,25 @@ package struct Family: Sendable {
     package var permutesRotaryRowsInGGUF = false
     /// Added to every norm weight of a Hugging Face checkpoint; GGUF files store the sum.
     package var normOffset: Float = 0
-    /// q and k have norms of their own, head by head.
-    var normalisesQueriesAndKeys = false
-    /// Attention and feed-forward results are normalised before they join the residual.
-    var hasSandwichNorms = false
+    var queryKeyNorm = QueryKeyNorm.none
+    var normPlacement = NormPlacement.before
     var attentionBias = AttentionBias.asConfigured
     var windows = WindowPattern.none
+    /// The last of so many layers does not rotate queries and keys, unless `no_rope_layers` says otherwise; nil when all
+    /// do.
+    var unrotatedInterval: Int?
+    /// `partial_rotary_factor` is read: only the first channels of a head are rotated.
+    var rotatesPartly = false
+    /// What an absent `original_max_position_embeddings` beside the rope parameters means. Nil in families that keep
+    /// it among the parameters.
+    var originalPositions: Int?
     /// The base of rotation in layers with a window where it differs from that of the others.
     var windowedTheta: Double?
     /// Embeddings are multiplied by the square root of the width.
     var scalesEmbeddings = false
-    /// Where the query scale comes from.
+    /// `embedding_multiplier`, `residual_multiplier`, `attention_multiplier` and `logits_scaling`, 1 when absent.
+    var hasMultipliers = false
+    /// Where the query scale comes from, in families without an `attention_multiplier`.
     var queryScale = QueryScale.headWidth
     /// The cap of attention scores where the configuration is silent; nil in families without one.
     var attentionSoftcap: Float?
@@ -37,6 +48,8 @@ package struct Family: Sendable {
     let modelModules = standardModelModules
     /// Modules of one layer, likewise.
     var layerModules = standardLayerModules
+    /// Projections that checkpoints store, and adapters adapt, as one matrix.
+    var fusedProjections: [FusedProjection] = []
 
     enum AttentionBias: Sendable {
         /// `attention_bias` decides for q, k, v and o together.
@@ -56,10 +69,20 @@ package struct Family: Sendable {
     struct Defaults: Sendable {
         var activationKey = "hidden_act"
         var activation = GateActivation.silu
+        /// What "gelu" names, where that is not an activation that this version lacks.
+        var plainGELU: GateActivation?
         /// nil: width divided by heads.
         var headWidth: Int?
         var tiesEmbeddings = false
         var theta = 10_000.0
+        var normEpsilon = 1e-6
+        var maximumPositions = 2048
+        /// nil: the heads.
+        var keyValueHeadCount: Int?
+        /// nil: `num_attention_heads` must be there.
+        var headCount: Int?
+        /// nil: `vocab_size` must be there.
+        var vocabularySize: Int?
     }
 
     struct ModuleName: Sendable {
@@ -71,14 +94,23 @@ package struct Family: Sendable {
             self.gguf = gguf
         }
     }
+
+    /// Modules of the decoder whose rows lie one after another in one stored matrix.
+    struct FusedProjection: Sendable {
+        /// Last component of the stored module's name.
+        let name: String
+        /// Last components of the decoder's module names, in the order of their rows.
+        let parts: [String]
+    }
 }
 
 extension Family {
-    static func named(modelType: String, location: String) throws(InputError) -> Family {
+    /// - Parameter fields: the model's configuration, for errors that say more.
+    static func named(
+        modelType: String, _ fields: ConfigurationFields? = nil, location: String
+    ) throws(InputError) -> Family {
         if let family = all.first(where: { $0.modelType == modelType }) { return family }
-        throw InputError(
-            location, "the model type \"\(modelType.prefix(60))\" is not supported",
-            advice: "Supported: \(all.map(\.modelType).joined(separator: ", ")).")
+        throw unsupported(modelType: modelType, fields, location: location)
     }
 
     /// Llama and Mistral share an architecture name in GGUF files: only a window tells them apart.
@@ -89,13 +121,7 @@ extension Family {
         if let family = candidates.first(where: { ($0.windows != .none) == hasWindow }) ?? candidates.first {
             return family
         }
-        var names: [String] = []
-        for family in all where !names.contains(family.ggufArchitecture) {
-            names.append(family.ggufArchitecture)
-        }
-        throw InputError(
-            location, "the architecture \"\(name.prefix(60))\" is not supported",
-            advice: "Supported: \(names.joined(separator: ", ")).")
+        throw unsupported(ggufArchitecture: name, location: location)
     }
 
     /// `model.layers.3.self_attn.q_proj.weight` -> `blk.3.attn_q.weight`; nil for a name that the family lacks.

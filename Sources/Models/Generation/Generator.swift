@@ -59,7 +59,7 @@ package struct Generator {
                 guard let prompt = waiting.popFirst() else { break }
                 cache.clear(slot: slot)
                 sequences[slot] = ActiveSequence(
-                    prompt: prompt, pending: prompts[prompt][...],
+                    prompt: prompt, tokens: prompts[prompt], pending: prompts[prompt][...],
                     sampler: TokenSampler(options, prompt: prompts[prompt], sequence: prompt))
             }
             let finished = try advance(&sequences, cache: cache) { prompt, token throws(InputError) in
@@ -76,9 +76,19 @@ package struct Generator {
     /// A sequence in its slot.
     private struct ActiveSequence {
         let prompt: Int
+        /// The prompt and what was made of it.
+        var tokens: [Int32]
         /// Tokens that the model has not seen yet: the rest of the prompt, or the last one made.
         var pending: ArraySlice<Int32>
         var sampler: TokenSampler
+
+        mutating func append(_ token: Int32, rotary: RotaryConfiguration) -> Bool {
+            tokens.append(token)
+            // Longer than the model was made for, some models rotate every key anew.
+            let startsOver = rotary.changesCachedKeys(from: tokens.count - 1, to: tokens.count)
+            pending = startsOver ? tokens[...] : [token]
+            return startsOver
+        }
     }
 
     /// One forward pass over what is pending, up to the limit; samples for every sequence that has caught up.
@@ -92,6 +102,7 @@ package struct Generator {
         var budget = max(prefillTokens, sequences.count)
         var slots: [Int] = []
         var parts: [[Int32]] = []
+        var later: [Int] = []
         var outputRows: [Int32] = []
         var sampling: [Int] = []
         var rowCount = 0
@@ -102,6 +113,7 @@ package struct Generator {
             rowCount += part.count
             slots.append(slot)
             parts.append(part)
+            later.append(sequence.pending.count - part.count)
             sequences[slot]?.pending = sequence.pending.dropFirst(part.count)
             if part.count == sequence.pending.count {
                 sampling.append(slot)
@@ -112,7 +124,7 @@ package struct Generator {
         // A pass that only fills the cache still needs one output row.
         let batch = PackedSequences(
             parts, outputRows: outputRows.isEmpty ? [Int32(rowCount - 1)] : outputRows)
-        let placement = cache.place(parts.map(\.count), in: slots)
+        let placement = cache.place(parts.map(\.count), in: slots, pending: later)
         let logits = try model.logits(batch, cache: placement)
         let vocabulary = model.configuration.vocabularySize
         var finished: [Int] = []
@@ -122,7 +134,9 @@ package struct Generator {
                     logits[row * vocabulary..<(row + 1) * vocabulary]),
                 let prompt = sequences[slot]?.prompt
             else { continue }
-            sequences[slot]?.pending = [token]
+            if sequences[slot]?.append(token, rotary: model.configuration.rotary) == true {
+                cache.clear(slot: slot)
+            }
             if try accept(prompt, token) { finished.append(slot) }
         }
         return finished

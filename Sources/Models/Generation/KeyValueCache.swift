@@ -40,7 +40,9 @@ final class KeyValueCache {
     func clear(slot: Int) { lengths[slot] = 0 }
 
     /// Makes room for `counts[i]` more tokens in `slots[i]` (ascending) and says where they go.
-    func place(_ counts: [Int], in slots: [Int]) -> CachePlacement {
+    ///
+    /// - Parameter pending: tokens of each slot's sequence that are known and still to come in later passes.
+    func place(_ counts: [Int], in slots: [Int], pending: [Int]) -> CachePlacement {
         precondition(
             slots.count == counts.count && !slots.isEmpty
                 && zip(slots, slots.dropFirst()).allSatisfy { $0 < $1 },
@@ -58,7 +60,8 @@ final class KeyValueCache {
         }
         let starts = slots.map { Int32($0 * capacity) } + [Int32(slotCount * capacity)]
         return CachePlacement(
-            cache: self, rows: backend.upload(rows), positions: positions, keyStarts: starts)
+            cache: self, rows: backend.upload(rows), positions: positions, keyStarts: starts,
+            sequenceLengths: zip(slots, pending).map { lengths[$0] + $1 })
     }
 
     fileprivate func store(_ newKeys: Tensor, _ newValues: Tensor, rows: Tensor, layer: Int) -> (
@@ -99,6 +102,8 @@ struct CachePlacement {
     let positions: [Int32]
     /// First cache row of each sequence, and the end of the last.
     let keyStarts: [Int32]
+    /// Tokens of each sequence as far as they are known: a prompt in parts counts as a whole.
+    let sequenceLengths: [Int]
 
     /// Puts a layer's new keys and values in place and returns the whole cache as operands of attention.
     func store(keys: Tensor, values: Tensor, layer: Int, on tape: Tape) -> (Variable, Variable) {

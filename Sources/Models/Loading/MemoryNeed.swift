@@ -15,12 +15,12 @@ package struct MemoryNeed {
         let unchanged: StoredType = computeType == .bfloat16 ? .bfloat16 : .float32
         var bytes = 0
         for name in source.weights.tensorNames {
+            guard let huggingFaceName = source.huggingFaceName(ofStored: name) else { continue }
             let tensor = try source.weights.tensor(named: name)
             // Output and down projections are transposed, so they are copied even when the type stays.
-            let isTransposed = source.huggingFaceName(ofStored: name).map {
-                $0.hasSuffix("o_proj.weight") || $0.hasSuffix("down_proj.weight")
-            }
-            if tensor.type == unchanged, isTransposed != true { continue }
+            let isTransposed =
+                huggingFaceName.hasSuffix("o_proj.weight") || huggingFaceName.hasSuffix("down_proj.weight")
+            if tensor.type == unchanged, !isTransposed { continue }
             let (size, overflow) = tensor.elementCount.multipliedReportingOverflow(by: computeType.byteCount)
             let (sum, sumOverflow) = bytes.addingReportingOverflow(size)
             bytes = overflow || sumOverflow ? .max : sum

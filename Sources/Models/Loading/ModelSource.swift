@@ -9,6 +9,8 @@ package final class ModelSource {
     package let family: Family
     package let configuration: DecoderConfiguration
     package let weights: any WeightSource
+    /// The Hugging Face name of the decoder: `model`, or where a model of images and text has it.
+    package let decoderName: String
     /// Tokens that end a generation, from generation_config.json, config.json or GGUF metadata; may be empty.
     package let endTokens: [Int32]
 
@@ -25,10 +27,17 @@ package final class ModelSource {
         case .folder:
             let fields = try ConfigurationFields(fileAt: "\(path)/config.json")
             // The model type first: the rest of an unknown model's configuration would only confuse.
-            family = try Family.named(
-                modelType: fields.string("model_type"), location: "\(path)/config.json model_type")
-            configuration = try DecoderConfiguration(fields, family: family)
-            endTokens = try Self.endTokens(folder: path, fields, configuration)
+            let type = try fields.string("model_type")
+            let wrapped = Family.all.first { $0.wrapperModelType == type }
+            let text = wrapped == nil ? nil : try fields.fields("text_config")
+            family =
+                if let wrapped, text != nil { wrapped } else {
+                    try Family.named(modelType: type, fields, location: "\(path)/config.json model_type")
+                }
+            decoderName = text == nil ? "model" : DecoderNames.wrapped
+            try DecoderConfiguration.refuseUnsupported(fields)
+            configuration = try DecoderConfiguration(text ?? fields, family: family)
+            endTokens = try Self.endTokens(folder: path, [fields, text].compactMap(\.self), configuration)
             weights = try SafetensorsFolder(path: path)
         case .missing:
             throw InputError(
@@ -48,28 +57,15 @@ package final class ModelSource {
                 location: "\(path) metadata \(key)")
             configuration = try DecoderConfiguration(file, family: family)
             endTokens = try Self.endTokens(file, configuration)
+            decoderName = "model"
             weights = file
         }
     }
 
-    /// The name in the file of a tensor with this Hugging Face name.
-    package func storedName(ofTensor name: String) -> String {
-        guard gguf != nil else { return name }
-        guard let stored = family.ggufName(ofTensor: name) else {
-            preconditionFailure("the family \(family.modelType) has no GGUF name for \(name)")
-        }
-        return stored
-    }
-
-    /// The Hugging Face name of a tensor of the file, nil for one that is not part of the decoder.
-    package func huggingFaceName(ofStored name: String) -> String? {
-        gguf == nil ? name : family.huggingFaceName(ofTensor: name)
-    }
-
     private static func endTokens(
-        folder: String, _ fields: ConfigurationFields, _ configuration: DecoderConfiguration
+        folder: String, _ fields: [ConfigurationFields], _ configuration: DecoderConfiguration
     ) throws(InputError) -> [Int32] {
-        var candidates = [fields]
+        var candidates = fields
         let generationPath = "\(folder)/generation_config.json"
         if FileStatus(path: generationPath) == .file {
             candidates.insert(try ConfigurationFields(fileAt: generationPath), at: 0)

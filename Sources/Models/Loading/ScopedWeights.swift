@@ -55,39 +55,74 @@ package struct ScopedWeights {
     }
 
     /// A norm weight or bias, f32 whatever the compute type.
+    ///
+    /// - Parameter divisor: divides every element.
     package func vector(
-        _ name: String, count: Int, rotaryHeads: Int? = nil
+        _ name: String, count: Int, rotaryHeads: Int? = nil, divisor: Float = 1
     ) throws(InputError) -> Tensor {
         let matrix = try take(name, shape: [count], rotaryHeads: rotaryHeads)
         let tensor = Tensor(rowCount: 1, width: count, type: .float32)
         try matrix.decode(rows: 0..<1, into: tensor)
+        if divisor != 1 { tensor.divide(by: divisor) }
         return tensor
+    }
+
+    /// The module that stores this scope's weights, and that adapters adapt.
+    func module(output: Int) -> ModulePart {
+        let components = prefix.split(separator: ".").map(String.init)
+        for fused in source.family.fusedProjections {
+            guard let index = fused.parts.firstIndex(where: { $0 == components.last }) else { continue }
+            let widths = fused.parts.map { source.configuration.outputWidth(ofProjection: $0) }
+            let start = widths[..<index].reduce(0, +)
+            let parent = components.dropLast() + [fused.name]
+            return ModulePart(
+                moduleName: parent.joined(separator: "."), moduleWidth: widths.reduce(0, +),
+                rows: start..<start + output)
+        }
+        return ModulePart(moduleName: prefix, moduleWidth: output, rows: 0..<output)
     }
 
     /// - Parameter rotaryHeads: the heads of a q or k weight, whose rows GGUF files may hold in another order.
     private func take(
         _ name: String, shape: [Int], rotaryHeads: Int?
     ) throws(InputError) -> StoredMatrix {
-        let stored = try ledger.take(source.storedName(ofTensor: path(name)), shape: shape)
-        return source.asInHuggingFace(stored, name: path(name), rotaryHeads: rotaryHeads)
+        let module = module(output: shape[0])
+        let fullName = "\(module.moduleName).\(name)"
+        let stored = try ledger.take(
+            source.storedName(ofTensor: fullName), shape: [module.moduleWidth] + shape.dropFirst())
+        return source.asInHuggingFace(
+            module.isWhole ? stored : stored.slice(module.rows), name: fullName, rotaryHeads: rotaryHeads)
     }
 
     /// Accounts for what may be left unread without harm, then throws when anything else was.
     package func finish() throws(InputError) {
-        if source.gguf != nil { ledger.ignore(GGUFKeys.rotaryDivisors) }
+        if source.gguf != nil {
+            for name in [
+                GGUFKeys.rotaryDivisors, GGUFKeys.shortRotaryDivisors, GGUFKeys.longRotaryDivisors,
+            ] {
+                ledger.ignore(name)
+            }
+        }
         for name in ledger.unused where name.hasSuffix("rotary_emb.inv_freq") { ledger.ignore(name) }
+        // What reads images.
+        if source.gguf == nil {
+            for name in ledger.unused where source.huggingFaceName(ofStored: name) == nil {
+                ledger.ignore(name)
+            }
+        }
         try ignoreTiedHead()
         try ledger.finish()
     }
 
     /// Some files of tied models store the head as well. One that differs from the embedding is another model.
     private func ignoreTiedHead() throws(InputError) {
-        let name = "lm_head.weight"
+        let name = source.storedName(ofTensor: "lm_head.weight")
         guard source.configuration.tiesEmbeddings, source.gguf == nil, source.weights.contains(name) else {
             return
         }
         let head = try source.weights.tensor(named: name)
-        let table = try source.weights.tensor(named: "model.embed_tokens.weight")
+        let table = try source.weights.tensor(
+            named: source.storedName(ofTensor: "\(source.decoderName).embed_tokens.weight"))
         let isDuplicate =
             head.shape == table.shape && head.type == table.type
             && head.withBytes { left in table.withBytes { right in haveEqualBytes(left, right) } }

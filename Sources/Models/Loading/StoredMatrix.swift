@@ -51,13 +51,7 @@ package struct StoredMatrix {
         extendLifetime(output.storage)
     }
 
-    private func add(to output: Tensor) {
-        precondition(output.type == .float32, "decode: an offset into \(output.shapeDescription)")
-        let address = output.storage.address + output.offset * output.type.byteCount
-        let target = address.assumingMemoryBound(to: Float.self)
-        for index in 0..<output.count { target[index] += addend }
-        extendLifetime(output.storage)
-    }
+    private func add(to output: Tensor) { output.mapValues { $0 + addend } }
 
     private func decodeStored(_ rows: Range<Int>, into output: Tensor) throws(InputError) {
         let address = output.storage.address + output.offset * output.type.byteCount
@@ -98,6 +92,18 @@ package struct StoredMatrix {
             let (head, channel) = row.quotientAndRemainder(dividingBy: headWidth)
             return head * headWidth + (channel < half ? 2 * channel : 2 * (channel - half) + 1)
         }
+    }
+}
+
+extension Tensor {
+    /// Divides a vector that was just loaded.
+    func divide(by divisor: Float) { mapValues { $0 / divisor } }
+
+    fileprivate func mapValues(_ change: (Float) -> Float) {
+        precondition(type == .float32 && isContiguous, "mapValues: \(shapeDescription)")
+        let target = (storage.address + offset * type.byteCount).assumingMemoryBound(to: Float.self)
+        for index in 0..<count { target[index] = change(target[index]) }
+        extendLifetime(storage)
     }
 }
 

@@ -57,7 +57,9 @@ package final class ProfilingBackend: Backend {
         let (rows, columns) = (widest.left.outerCount, widest.right.outerCount)
         let least = min(rows, columns, widest.left.depth)
         let size = least <= 8 ? "narrow" : least <= 96 ? "thin" : "large"
-        func isGathered(_ operand: MatrixOperand) -> Bool { operand.rowSelection != nil || operand.columnSelection != nil }
+        func isGathered(_ operand: MatrixOperand) -> Bool {
+            operand.rowSelection != nil || operand.columnSelection != nil
+        }
         let gathers = products.contains { isGathered($0.left) || isGathered($0.right) }
         return "product, \(size)\(products.count > 1 ? ", several" : "")\(gathers ? ", gathered" : "")"
     }

@@ -14,8 +14,8 @@ package struct LinearLayer {
     ) {
         if let adapter {
             precondition(
-                adapter.a.value.width == weight.inputWidth && adapter.b.value.rowCount == weight.outputWidth,
-                "linear: A \(adapter.a.value.shapeDescription) and B \(adapter.b.value.shapeDescription) "
+                adapter.a.value.width == weight.inputWidth && adapter.bValue.rowCount == weight.outputWidth,
+                "linear: A \(adapter.a.value.shapeDescription) and B \(adapter.bValue.shapeDescription) "
                     + "beside \(weight.inputWidth) -> \(weight.outputWidth)")
         }
         self.weight = weight
@@ -41,8 +41,12 @@ package struct LowRankPair {
     package let scale: Float
     /// Share of input elements that are zeroed while training, 0 for none.
     package let dropoutRate: Float
+    /// The rows of B that are this layer's outputs, where several layers share a pair; nil for all.
+    package let outputRows: Range<Int>?
 
-    package init(a: Parameter, b: Parameter, scale: Float, dropoutRate: Float = 0) {
+    package init(
+        a: Parameter, b: Parameter, scale: Float, dropoutRate: Float = 0, outputRows: Range<Int>? = nil
+    ) {
         precondition(
             a.value.rowCount == b.value.width,
             "low-rank pair: A \(a.value.shapeDescription), B \(b.value.shapeDescription)")
@@ -51,9 +55,18 @@ package struct LowRankPair {
         self.b = b
         self.scale = scale
         self.dropoutRate = dropoutRate
+        self.outputRows = outputRows
     }
 
     package var rank: Int { a.value.rowCount }
+
+    /// This layer's rows of B [out, R].
+    package var bValue: Tensor { outputRows.map(b.value.rows) ?? b.value }
+
+    /// The same pair for a layer whose outputs are these rows of it.
+    package func part(_ rows: Range<Int>) -> LowRankPair {
+        LowRankPair(a: a, b: b, scale: scale, dropoutRate: dropoutRate, outputRows: rows)
+    }
 
     /// P = x A^T [rows, R].
     ///
@@ -66,14 +79,14 @@ package struct LowRankPair {
 
     /// s P B^T, the pair's share of the output.
     func output(_ projected: Tensor, outputs: Tensor? = nil) -> MatrixProduct {
-        MatrixProduct(MatrixOperand(projected), MatrixOperand(b.value, rows: outputs), scale: scale)
+        MatrixProduct(MatrixOperand(projected), MatrixOperand(bValue, rows: outputs), scale: scale)
     }
 
     /// dP = dy B [rows, R], without the scale.
     func projectedGradient(
         _ gradient: MatrixOperand, outputs: Tensor? = nil, type: ElementType, on backend: any Backend
     ) -> Tensor {
-        backend.product(gradient, MatrixOperand(b.value, transposed: true, rows: outputs), type: type)
+        backend.product(gradient, MatrixOperand(bValue, transposed: true, rows: outputs), type: type)
     }
 
     /// s dP A, the pair's share of the input's gradient.
@@ -88,7 +101,8 @@ package struct LowRankPair {
         _ gradient: MatrixOperand, _ projected: Tensor, outputs: Tensor? = nil, on backend: any Backend
     ) {
         accumulate(
-            b, gradient, MatrixOperand(projected, transposed: true), rows: outputs, columns: nil, on: backend)
+            b, part: outputRows, gradient, MatrixOperand(projected, transposed: true), rows: outputs,
+            columns: nil, on: backend)
     }
 
     /// dA[:, inputs] += s dP^T x. `x` is the layer's input transposed.
@@ -100,17 +114,17 @@ package struct LowRankPair {
     }
 
     private func accumulate(
-        _ parameter: Parameter, _ left: MatrixOperand, _ right: MatrixOperand, rows: Tensor?,
-        columns: Tensor?,
-        on backend: any Backend
+        _ parameter: Parameter, part: Range<Int>? = nil, _ left: MatrixOperand, _ right: MatrixOperand,
+        rows: Tensor?, columns: Tensor?, on backend: any Backend
     ) {
         guard let (target, accumulates) = parameter.gradientSlot?.target(on: backend) else { return }
-        let isPartial = rows != nil || columns != nil
+        let isPartial = part != nil || rows != nil || columns != nil
         if isPartial, !accumulates { backend.fill(target, with: 0) }
         backend.multiply(
             [MatrixProduct(left, right, scale: scale)],
             into: MatrixOutput(
-                target, rows: rows, columns: columns, accumulates: accumulates || isPartial))
+                part.map(target.rows) ?? target, rows: rows, columns: columns,
+                accumulates: accumulates || isPartial))
     }
 }
 
