@@ -62,9 +62,17 @@ CASES = [
     Case("qwen3", "family-qwen3", layers(2, 0.99), layers(2, 0.6), {"dense_sink_tokens": 1}),
     Case("qwen3-bias-windows", "family-qwen3-bias-windows", {1: 0.6, 2: 0.8}, {1: 0.5},
          {"feed_forward_adapters": "dense", "context_tokens": "all", "dense_sink_tokens": 1}),
+    Case("gemma", "family-gemma", layers(2, 0.6), layers(2, 0.5)),
     Case("gemma2", "family-gemma2", layers(3, 0.6), layers(3, 0.4), {"pair_aware": True}),
     Case("gemma3", "family-gemma3", layers(7, 0.5), layers(7, 0.5), {"dense_sink_tokens": 1}),
     Case("gemma3-older-config", "family-gemma3-older-config", layers(3, 0.7), layers(3, 0.6)),
+    Case("phi3", "family-phi3", layers(2, 0.6), layers(2, 0.5)),
+    Case("phi3-longrope", "family-phi3-longrope", layers(2, 0.7), layers(2, 0.6),
+         {"feed_forward_adapters": "dense", "pair_aware": True}, lengths=(19, 31, 20)),
+    Case("smollm3", "family-smollm3", layers(4, 0.6), layers(4, 0.5), {"dense_sink_tokens": 1}),
+    Case("smollm3-windows", "family-smollm3-windows", layers(3, 0.5), layers(3, 0.5), {"context_tokens": "all"}),
+    Case("olmo2", "family-olmo2", layers(2, 0.6), layers(2, 0.5)),
+    Case("granite", "family-granite", layers(2, 0.7), layers(2, 0.5), {"pair_aware": True}),
 ]  # fmt: skip
 
 

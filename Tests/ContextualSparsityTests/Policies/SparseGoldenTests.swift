@@ -11,7 +11,8 @@ import Testing
 @Suite struct `Contextual sparsity agrees with PyTorch` {
     static let cases = [
         "llama", "llama-bias", "llama-bias-dense-adapters", "llama-head-width", "mistral", "qwen2",
-        "qwen2-windows", "qwen3", "qwen3-bias-windows", "gemma2", "gemma3", "gemma3-older-config",
+        "qwen2-windows", "qwen3", "qwen3-bias-windows", "gemma", "gemma2", "gemma3", "gemma3-older-config",
+        "phi3", "phi3-longrope", "smollm3", "smollm3-windows", "olmo2", "granite",
     ]
 
     /// f32 in another order: 1e-5 in practice.
