@@ -63,6 +63,13 @@ check-loss-trace: build $(MODEL)/config.json ## 50 training steps follow PEFT's 
 check-families: build $(VENV)/.installed ## Every model family agrees with transformers and PEFT
 	$(PYTHON) tools/checks/check_families.py --sparselora $(SPARSELORA)
 
+GEMMA := $(CACHE)/gemma3-270m/gemma-3-270m-q4_k_m.gguf
+
+.PHONY: check-gemma
+check-gemma: build $(GEMMA) $(VENV)/.installed ## A real Gemma 3: loading time, logits and training beside transformers and PEFT
+	$(PYTHON) tools/checks/check_gemma.py --model $(GEMMA) --sparselora $(SPARSELORA) --data $(TRACE_DATA) \
+	    --work $(CHECKS)/gemma
+
 .PHONY: check-step
 check-step: build $(MODEL)/config.json ## Speed and memory of a training step, beside PEFT
 	$(PYTHON) tools/checks/check_step.py --model $(MODEL) --benchmarks $(BENCHMARKS)
@@ -117,6 +124,10 @@ check-startup: build $(GGUF) ## Time from command to first step, and allocations
 
 $(GGUF): tools/fetch_model.py
 	tools/fetch_model.py
+	touch $@
+
+$(GEMMA): tools/fetch_model.py
+	tools/fetch_model.py gemma3-270m
 	touch $@
 
 $(MODEL)/config.json: $(GGUF) tools/gguf_to_folder.py $(VENV)/.installed
