@@ -24,7 +24,8 @@ final class TrainingView {
 
     private static func text(_ probe: SparsityProbe) -> String {
         var text =
-            "step \(probe.step): sparse pass \(Format.fixed(100 * probe.gap, 1))% from the dense loss "
+            "step \(probe.step): sparse pass \(Format.fixed(100 * probe.gap, 1)) ± "
+            + "\(Format.fixed(100 * probe.gapError, 1))% from the dense loss "
             + Format.fixed(probe.denseLoss, 3)
         if let overlap = probe.overlap {
             text += ", \(Format.fixed(100 * overlap, 0))% of an oracle's channels"

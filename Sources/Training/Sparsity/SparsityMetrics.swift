@@ -30,6 +30,8 @@ public struct SparsityProbe: Codable, Sendable, Equatable {
     public var denseLoss: Double
     /// The same with sparse context rows.
     public var sparseLoss: Double
+    /// Standard error of `gap`: how much other tokens would move it.
+    public var gapError: Double
     /// Every layer that chooses channels.
     public var layers: [Layer]
     /// What the stop rule did: the factor by which the plan's shares are scaled from now on, nil when nothing changed.

@@ -21,13 +21,13 @@ package final class TrainingSparsity {
     private var scaled: SparsityPlan
     private var policy: any SparsityPolicy
     private var isActive = false
-    private var gaps: [Double] = []
+    private var gaps: [PairedLosses] = []
 
     private var model: CausalLM { policies.model }
     private var sample: SparsitySample { policies.sample }
     private var section: SparsitySection { policies.section }
 
-    /// Probes that the stop rule averages over: one batch's gap is mostly noise.
+    /// Probes that the stop rule pools: one batch's gap is mostly noise.
     private static let window = 3
 
     init(
@@ -78,26 +78,30 @@ package final class TrainingSparsity {
 
     /// Runs a batch dense and sparse when it is time to, and backs off when the losses part.
     ///
-    /// The rule: when the mean gap of the last three probes exceeds the bound, all shares are halved and fitted anew;
-    /// when it happens again, the rest of the run is dense.
+    /// The rule: when the gap of the last three probes together exceeds the bound by more than two of its standard errors,
+    /// all shares are halved and fitted anew; when it happens again, the rest of the run is dense.
     /// - Parameter step: steps done.
     package func probe(_ batch: Batch, step: Int) throws(InputError) -> SparsityProbe? {
         guard isActive, section.probeInterval > 0, step % section.probeInterval == 0 else { return nil }
-        func meanLoss(_ policy: (any SparsityPolicy)?) throws(InputError) -> Double {
-            let result = try model.loss(
+        func losses(_ policy: any SparsityPolicy) throws(InputError) -> [Float] {
+            try model.loss(
                 batch.sequences, labels: batch.labels, gradientScale: 0,
-                on: Tape(backend: model.backend, isRecording: false), policy: policy)
-            return result.count > 0 ? result.sum / Double(result.count) : 0
+                on: Tape(backend: model.backend, isRecording: false), policy: policy
+            ).rowLosses
         }
         let overlap = ChannelOverlap(model, policy)
+        let paired = PairedLosses(dense: try losses(overlap), sparse: try losses(policy))
+        guard paired.count > 0 else { return nil }
         var probe = SparsityProbe(
-            step: step, denseLoss: try meanLoss(overlap), sparseLoss: try meanLoss(policy),
+            step: step, denseLoss: paired.dense / Double(paired.count),
+            sparseLoss: (paired.dense + paired.rise) / Double(paired.count), gapError: paired.gapError,
             layers: overlap.layers.sorted { $0.key < $1.key }.map {
                 SparsityProbe.Layer(layer: $0.key, kept: $0.value.kept, overlap: $0.value.overlap)
             })
         guard hasStopRule else { return probe }
-        gaps = (gaps + [probe.gap]).suffix(Self.window)
-        guard gaps.count == Self.window, gaps.reduce(0, +) / Double(gaps.count) > section.lossBound else {
+        gaps = (gaps + [paired]).suffix(Self.window)
+        let pooled = gaps.dropFirst().reduce(gaps[0], +)
+        guard gaps.count == Self.window, pooled.gap - 2 * pooled.gapError > section.lossBound else {
             return probe
         }
         scale = scale == 1 ? 0.5 : 0
@@ -133,6 +137,43 @@ package final class TrainingSparsity {
         let factor = digits == 0 ? 1.0 : digits == 1 ? 10 : 100
         let number = (value * factor).rounded() / factor
         return digits == 0 ? "\(Int(number))" : "\(number)"
+    }
+}
+
+/// Losses of the same tokens in a dense and a sparse pass, summed.
+struct PairedLosses {
+    private(set) var count: Int
+    private(set) var dense: Double
+    /// Sums of the differences and of their squares.
+    private(set) var rise: Double
+    private var squaredRise: Double
+
+    init(dense: [Float], sparse: [Float]) {
+        count = dense.count
+        self.dense = dense.reduce(0) { $0 + Double($1) }
+        let differences = zip(dense, sparse).map { Double($1) - Double($0) }
+        rise = differences.reduce(0, +)
+        squaredRise = differences.reduce(0) { $0 + $1 * $1 }
+    }
+
+    static func + (left: PairedLosses, right: PairedLosses) -> PairedLosses {
+        var sum = left
+        sum.count += right.count
+        sum.dense += right.dense
+        sum.rise += right.rise
+        sum.squaredRise += right.squaredRise
+        return sum
+    }
+
+    /// Rise of the loss, relative to dense.
+    var gap: Double { dense > 0 ? rise / dense : 0 }
+
+    /// Standard error of the gap: how much other tokens would move it. One token says nothing: as large as the gap.
+    var gapError: Double {
+        guard count > 1, dense > 0 else { return abs(gap) }
+        let mean = rise / Double(count)
+        let variance = max(0, squaredRise / Double(count) - mean * mean) / Double(count - 1)
+        return variance.squareRoot() * Double(count) / dense
     }
 }
 

@@ -198,6 +198,18 @@ import Testing
         #expect(try sparsity.probe(batch(), step: 61) == nil)
     }
 
+    @Test func `the error of a gap follows from the tokens' differences`() {
+        let losses = PairedLosses(dense: [1, 2, 3, 2], sparse: [1.5, 2.5, 3.5, 2.5])
+        #expect(abs(losses.gap - 0.25) < 1e-12 && losses.gapError < 1e-9)
+        // Differences of +1 and -1: no gap, an error of 1 / sqrt(3) in a mean loss of 2.
+        let noise = PairedLosses(dense: [1, 2, 3, 2], sparse: [2, 1, 4, 1])
+        #expect(abs(noise.gap) < 1e-12)
+        #expect(abs(noise.gapError - 1 / 3.0.squareRoot() / 2) < 1e-12)
+        let both = losses + noise
+        #expect(both.count == 8 && abs(both.gap - 0.125) < 1e-12)
+        #expect(PairedLosses(dense: [2], sparse: [3]).gapError == 0.5)
+    }
+
     @Test func `a run goes on at the scale of its checkpoint`() throws {
         let model = try model()
         let whole = try #require(try prepared(planFile(), for: model, examples()).sparsity)
