@@ -83,7 +83,8 @@ extension AdapterSet {
             text: JSONValue.object(object).serialized(pretty: true) + "\n")
     }
 
-    /// Suffixes such as `q_proj` when they mean exactly the adapted modules, else full names.
+    /// Suffixes such as `q_proj` when they mean exactly the adapted modules, else full names: a decoder inside a model of
+    /// images and text has namesakes that are not read here.
     private func targetModules(among moduleNames: [String]) -> [String] {
         let adapted = Set(adapters.map(\.moduleName))
         var suffixes: [String] = []
@@ -93,6 +94,7 @@ extension AdapterSet {
         }
         let meant = moduleNames.filter { name in suffixes.contains { name == $0 || name.hasSuffix(".\($0)") }
         }
-        return Set(meant) == adapted ? suffixes : adapters.map(\.moduleName)
+        let isWholeModel = moduleNames.allSatisfy { $0.hasPrefix("model.layers.") }
+        return isWholeModel && Set(meant) == adapted ? suffixes : adapters.map(\.moduleName)
     }
 }
