@@ -17,11 +17,13 @@ extension SparsityPlan {
             "# Contextual sparsity for training: channels that blocks leave out for context tokens.",
             "# Evaluation, generation and merging are always dense.",
             "",
-            "# How channels are chosen: calibrated (statistics of the dense first steps; the others are estimated),",
-            "# paper (singular value decomposition; the others count as zero), random or norm; for analysis oracle, wanda.",
+            "# How channels are chosen: calibrated (once, from a sample of the data; fitted stand-ins make up for the",
+            "# others), paper (for each batch, from singular value decompositions; the others count as zero), or to",
+            "# compare with: random, norm, oracle, wanda.",
             "\(Keys.method): \(method.rawValue)",
             "",
             "# Share of channels left out, from 0 to below 1, by layer (7, 3-28 or \"3-5, 8\"). Layers not listed are dense.",
+            "# Of attention, calibrated leaves out a share of the operations.",
         ]
         lines += Self.lines(Keys.feedForward, feedForward)
         lines += Self.lines(Keys.attention, attention)
@@ -36,7 +38,7 @@ extension SparsityPlan {
             "",
             "# Which tokens run sparse: labels (those that are not answers) or all.",
             "\(Keys.contextTokens): \(contextTokens.rawValue)",
-            "# Tokens at the start of each sequence that stay dense.",
+            "# Tokens at the start of each sequence that stay dense; calibrated keeps at least one.",
             "\(Keys.denseSinkTokens): \(denseSinkTokens)",
             "# Share of the answer tokens that runs sparse all the same.",
             "\(Keys.sparseOutputShare): \(Self.text(sparseOutputShare))",
@@ -46,7 +48,7 @@ extension SparsityPlan {
             "# Gradients of context tokens go down from the last layer to this one; below, context tokens train only the",
             "# adapters of key and value projections. 0 for exact gradients.",
             "\(Keys.contextGradientFrom): \(contextGradientFrom)",
-            "# Choose query and key channels in the pairs that rotary positions turn.",
+            "# Choose query and key channels in the pairs that rotary positions turn (not calibrated, which chooses none).",
             "\(Keys.pairAware): \(pairAware)",
         ]
         if let fingerprint {

@@ -7,7 +7,8 @@
 public struct SparsityPlan: Equatable, Sendable {
     /// How channels are chosen and what stands in for the others.
     public enum Method: String, CaseIterable, Sendable {
-        /// Statistics of the dense warm-up steps choose channels; a low-rank estimate replaces the others.
+        /// A sample of the data decides once which feed-forward channels stay, and fits what stands in for the others;
+        /// attention projections become low-rank maps.
         case calibrated
         /// Truncated singular value decompositions choose channels; the others count as zero (arXiv 2506.16500).
         case paper
@@ -41,7 +42,8 @@ public struct SparsityPlan: Equatable, Sendable {
     public var method: Method
     /// By layer, the share of the feed-forward channels that is left out, in `[0, 1)`; layers not listed are dense.
     public var feedForward: [Int: Double]
-    /// By layer, the share of the query, key and value channels that is left out, in `[0, 1)`.
+    /// By layer, the share of the query, key, value and output projections that is left out, in `[0, 1)`: of their
+    /// channels, or, with method calibrated, of their operations.
     public var attention: [Int: Double]
     /// Rank of the estimator, and of the compensation of methods that have one.
     public var rank = 32
@@ -51,7 +53,7 @@ public struct SparsityPlan: Equatable, Sendable {
     public var endStep = ScheduleStep(1)
     /// Which tokens run sparse.
     public var contextTokens = ContextTokens.labels
-    /// So many tokens at the start of each sequence stay dense.
+    /// So many tokens at the start of each sequence stay dense; with method calibrated at least the first.
     public var denseSinkTokens = 0
     /// The share of the scored rows, in `[0, 1]`, that runs sparse although `contextTokens` is `labels`.
     public var sparseOutputShare = 0.0
