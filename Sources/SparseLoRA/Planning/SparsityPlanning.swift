@@ -60,7 +60,8 @@ public struct SparsityPlanning: Sendable {
         let planner = try run.planner(onProgress: onProgress)
         let planned: PlannedSparsity?
         if let share = Double(choice) {
-            planned = try planner.plan(spending: share)
+            planned = try planner.plan(
+                spending: share, lossBound: configuration.sparsity.lossBound)
         } else {
             planned = try planner.plan(within: configuration.sparsity.lossBound)
         }

@@ -95,12 +95,22 @@ package final class SparsityPlanner {
 
     /// The plan that spends at most this share of the dense operations.
     ///
+    /// Where blocks alone would have to leave out more than the loss bound allows, gradients of context rows end above
+    /// the lower half of the layers: that leaves the forward pass as it is. Readings in docs/LOG.md.
     /// - Throws: `InputError` with the least possible share when that is more.
-    package func plan(spending share: Double) throws(InputError) -> PlannedSparsity {
+    package func plan(
+        spending share: Double, lossBound: Double
+    ) throws(InputError) -> PlannedSparsity {
         guard share > 0, share <= 1 else {
             throw InputError("sparsity.plan", expected: "a share above 0 and up to 1", found: "\(share)")
         }
-        let allocation = BudgetAllocation(sensitivity, goal: .flopShare(share), base: base, cost: cost)
+        var allocation = BudgetAllocation(sensitivity, goal: .flopShare(share), base: base, cost: cost)
+        if allocation.predictedDivergence > lossBound * sensitivity.denseLoss || allocation.flopShare > share
+        {
+            var cut = base
+            cut.contextGradientFrom = model.configuration.layerCount / 2
+            allocation = BudgetAllocation(sensitivity, goal: .flopShare(share), base: cut, cost: cost)
+        }
         guard allocation.flopShare <= share + 1e-9 else {
             let best = (allocation.flopShare * 100).rounded(.up) / 100
             throw InputError(

@@ -115,7 +115,7 @@ extension TrainingSparsity {
             calibrationTokens: sample.contextTokens, onProgress: onProgress)
         let planned: PlannedSparsity?
         if let budget {
-            planned = try planner.plan(spending: budget)
+            planned = try planner.plan(spending: budget, lossBound: section.lossBound)
         } else {
             planned = try planner.plan(within: section.lossBound)
         }

@@ -108,6 +108,19 @@ import Testing
         #expect(sparsity.plan.fingerprint == "0")
     }
 
+    @Test func `a budget beyond the loss bound ends gradients before it leaves out more`() throws {
+        var section = SparsitySection()
+        section.lossBound = 1
+        let exact = try #require(
+            try prepared("0.95", for: model(), manyExamples, section: section).sparsity)
+        #expect(exact.plan.contextGradientFrom == 0)
+        section.lossBound = 1e-9
+        let cut = try #require(
+            try prepared("0.95", for: model(), manyExamples, section: section).sparsity)
+        #expect(cut.plan.contextGradientFrom == 1)
+        #expect(try #require(cut.plan.flopShare) <= 0.95)
+    }
+
     @Test func `auto finds a plan within the bound, or trains densely`() throws {
         var section = SparsitySection()
         section.lossBound = 0.5
