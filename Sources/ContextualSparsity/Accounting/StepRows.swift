@@ -54,7 +54,7 @@ package struct StepRows: Equatable, Sendable {
 
     /// How many of the labelled rows do.
     package func sparseOutputCount(under plan: SparsityPlan) -> Int {
-        let share = plan.contextTokens == .all ? 1 : plan.sparseOutputShare
+        let share = plan.sparseShareOfOutputs
         return Int((Double(labelledCount(from: plan.denseLeadingTokens)) * share).rounded())
     }
 

@@ -29,13 +29,11 @@ package final class CalibratedSparsity: SparsityPolicy {
         onLayer: (Double) -> Void = { _ in }
     ) throws(InputError) {
         denseLeadingTokens = plan.denseLeadingTokens
-        sparseOutputShare = plan.contextTokens == .all ? 1 : plan.sparseOutputShare
+        sparseOutputShare = plan.sparseShareOfOutputs
         contextGradientFrom = plan.contextGradientFrom
         let settings = FitSettings(rank: plan.rank)
         let backend = model.backend
-        let last = model.configuration.layerCount - 1
-        let feedForward = plan.feedForward.filter { $0.value > 0 && $0.key < last }
-        let attention = plan.attention.filter { $0.value > 0 && $0.key < last }
+        let (feedForward, attention) = plan.fittedShares(layerCount: model.configuration.layerCount)
         guard !feedForward.isEmpty || !attention.isEmpty else { return }
         let smallest = 4 * settings.rank
         guard recorded.rowCount >= smallest else {
@@ -80,9 +78,6 @@ package final class CalibratedSparsity: SparsityPolicy {
             onLayer(Double(number + 1) / Double(layers.count))
         }
     }
-
-    /// Channels of a feed-forward network that context rows compute, int32 [k]; nil for all.
-    package func keptChannels(layer: Int) -> Tensor? { feedForwardUses[layer]?.selection?.kept }
 
     package func passesContextGradient(layer: Int) -> Bool { layer >= contextGradientFrom }
 

@@ -28,14 +28,12 @@ package final class InputRecorder: SparsityPolicy {
         _ model: CausalLM, sample: [PackedSequences], plan: SparsityPlan, rowLimit: Int,
         onBatch: (Double) -> Void = { _ in }
     ) throws(InputError) {
-        // The last block computes rows with labels only, keys and values aside: there is nothing to leave out.
-        let last = model.configuration.layerCount - 1
-        let layers = plan.feedForward.filter { $0.value > 0 && $0.key < last }.keys
-        feedForwardInputs = Dictionary(uniqueKeysWithValues: layers.map { ($0, []) })
-        attention = Set(plan.attention.filter { $0.value > 0 && $0.key < last }.keys)
+        let shares = plan.fittedShares(layerCount: model.configuration.layerCount)
+        feedForwardInputs = shares.feedForward.mapValues { _ in [] }
+        attention = Set(shares.attention.keys)
         self.rowLimit = rowLimit
         denseLeadingTokens = plan.denseLeadingTokens
-        sparseOutputShare = plan.contextTokens == .all ? 1 : plan.sparseOutputShare
+        sparseOutputShare = plan.sparseShareOfOutputs
         guard !feedForwardInputs.isEmpty || !attention.isEmpty else { return }
         try model.withoutAdapters { () throws(InputError) in
             for batch in sample where rowCount < rowLimit {
@@ -61,8 +59,8 @@ package final class InputRecorder: SparsityPolicy {
     /// All kept rows of a layer's feed-forward input, f32 [N, D].
     func inputs(layer: Int, on backend: any Backend) -> Tensor {
         let pieces = feedForwardInputs[layer] ?? []
-        let rowCount = pieces.reduce(0) { $0 + $1.rowCount }
-        let result = backend.makeTensor(rowCount: rowCount, width: pieces.first?.width ?? 0, type: .float32)
+        let result = backend.makeTensor(
+            rowCount: keptRows(layer: layer), width: pieces.first?.width ?? 0, type: .float32)
         var start = 0
         for piece in pieces {
             backend.copy(piece, scale: 1, into: result.rows(start..<start + piece.rowCount))
@@ -104,13 +102,24 @@ package final class InputRecorder: SparsityPolicy {
     package func feedForward(
         layer: Int, input: Tensor, rows: RowPartition, on backend: any Backend
     ) -> ChannelUse? {
-        guard let pieces = feedForwardInputs[layer] else { return nil }
-        let room = rowLimit - pieces.reduce(0) { $0 + $1.rowCount }
+        guard feedForwardInputs[layer] != nil else { return nil }
+        let room = rowLimit - keptRows(layer: layer)
         guard room > 0 else { return nil }
         // bf16 halves what the sample takes; the fit averages over thousands of rows.
         let copy = backend.makeTensor(rowCount: rows.context.count, width: input.width, type: .bfloat16)
         backend.gatherRows(of: input, indices: rows.context, scale: 1, into: copy)
         feedForwardInputs[layer, default: []].append(copy.rows(0..<min(room, copy.rowCount)))
         return nil
+    }
+}
+
+extension SparsityPlan {
+    /// The shares of blocks that a calibration fits, by layer. The last block computes rows with labels only, keys and
+    /// values aside: there is nothing to leave out.
+    func fittedShares(layerCount: Int) -> (feedForward: [Int: Double], attention: [Int: Double]) {
+        func fitted(_ shares: [Int: Double]) -> [Int: Double] {
+            shares.filter { $0.value > 0 && $0.key < layerCount - 1 }
+        }
+        return (fitted(feedForward), fitted(attention))
     }
 }

@@ -98,6 +98,9 @@ public struct SparsityPlan: Equatable, Sendable {
     /// stand in for channels, because attention makes it unlike all others.
     package var denseLeadingTokens: Int { method == .calibrated ? max(1, denseSinkTokens) : denseSinkTokens }
 
+    /// The share of the scored rows that runs sparse in fact.
+    package var sparseShareOfOutputs: Double { contextTokens == .all ? 1 : sparseOutputShare }
+
     /// Whether no block leaves anything out.
     public var isDense: Bool {
         contextGradientFrom == 0 && feedForward.values.allSatisfy { $0 == 0 }

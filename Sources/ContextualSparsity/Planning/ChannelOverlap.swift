@@ -3,14 +3,6 @@
 package import Models
 package import TensorEngine
 
-#if canImport(Glibc)
-    internal import Glibc
-#elseif canImport(Musl)
-    internal import Musl
-#else
-    internal import Darwin
-#endif
-
 /// Leaves a pass dense, and compares in every layer what a policy would keep with an oracle: as many channels with the
 /// largest activations, weighted by what the down projection makes of them.
 package final class ChannelOverlap: SparsityPolicy {
@@ -49,7 +41,7 @@ package final class ChannelOverlap: SparsityPolicy {
         let energies = backend.makeTensor(rowCount: 1, width: channels.width, type: .float32)
         backend.columnSums(of: channels, rows: nil, squared: true, into: energies)
         let norms = backend.rowNorms(of: backend.converted(linears.down.weight.tensor, to: .float32))
-        let scores = zip(backend.download(energies), norms).map { sqrt($0) * $1 }
+        let scores = zip(backend.download(energies), norms).map { $0.squareRoot() * $1 }
         let (best, _) = backend.selectLargest(
             backend.upload(scores, rowCount: 1, width: scores.count, type: .float32), count: kept.count)
         let common = Set(backend.downloadIndices(best)).intersection(backend.downloadIndices(kept)).count

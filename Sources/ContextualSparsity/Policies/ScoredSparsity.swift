@@ -21,7 +21,7 @@ package final class ScoredSparsity: SparsityPolicy {
     private var values: (layer: Int, channels: KeptAndRest)?
 
     package var denseLeadingTokens: Int { plan.denseLeadingTokens }
-    package var sparseOutputShare: Double { plan.contextTokens == .all ? 1 : plan.sparseOutputShare }
+    package var sparseOutputShare: Double { plan.sparseShareOfOutputs }
     package func passesContextGradient(layer: Int) -> Bool { layer >= plan.contextGradientFrom }
 
     /// - Parameters:

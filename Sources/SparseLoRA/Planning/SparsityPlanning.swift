@@ -58,14 +58,7 @@ public struct SparsityPlanning: Sendable {
         configuration.sparsity.plan = nil
         let run = try FineTuning(configuration)
         let planner = try run.planner(onProgress: onProgress)
-        let planned: PlannedSparsity?
-        if let share = Double(choice) {
-            planned = try planner.plan(
-                spending: share, lossBound: configuration.sparsity.lossBound)
-        } else {
-            planned = try planner.plan(within: configuration.sparsity.lossBound)
-        }
-        guard let planned else {
+        guard let planned = try planner.plan(spending: Double(choice), configuration.sparsity) else {
             throw InputError(
                 "sparsity.loss_bound",
                 "no plan keeps the loss within \(configuration.sparsity.lossBound) of the dense one",

@@ -93,12 +93,22 @@ package final class SparsityPlanner {
         sample.cost(model.configuration, ranks, plan).total
     }
 
+    /// The plan for a share of the dense operations, or, without one, the cheapest within the section's loss bound.
+    ///
+    /// - Returns: nil when no plan within the bound saves anything.
+    package func plan(
+        spending share: Double?, _ section: SparsitySection
+    ) throws(InputError) -> PlannedSparsity? {
+        if let share { return try plan(spending: share, lossBound: section.lossBound) }
+        return try plan(within: section.lossBound)
+    }
+
     /// The plan that spends at most this share of the dense operations.
     ///
     /// Where blocks alone would have to leave out more than the loss bound allows, gradients of context rows end above
     /// the lower half of the layers: that leaves the forward pass as it is. Readings in docs/LOG.md.
     /// - Throws: `InputError` with the least possible share when that is more.
-    package func plan(
+    private func plan(
         spending share: Double, lossBound: Double
     ) throws(InputError) -> PlannedSparsity {
         guard share > 0, share <= 1 else {
@@ -121,7 +131,7 @@ package final class SparsityPlanner {
     }
 
     /// The cheapest plan whose loss stays within a bound, relative to the dense loss; nil when none saves anything.
-    package func plan(within bound: Double) throws(InputError) -> PlannedSparsity? {
+    private func plan(within bound: Double) throws(InputError) -> PlannedSparsity? {
         let allowed = bound * sensitivity.denseLoss
         var target = allowed
         // Blocks together do about what they do alone; where they do more, ask for less and look again.

@@ -113,13 +113,7 @@ extension TrainingSparsity {
         let planner = try SparsityPlanner(
             model, fingerprint: request.fingerprint, sample: sample, base: SparsityPlan(),
             calibrationTokens: sample.contextTokens, onProgress: onProgress)
-        let planned: PlannedSparsity?
-        if let budget {
-            planned = try planner.plan(spending: budget, lossBound: section.lossBound)
-        } else {
-            planned = try planner.plan(within: section.lossBound)
-        }
-        guard let planned else {
+        guard let planned = try planner.plan(spending: budget, section) else {
             return (
                 nil,
                 ["no plan keeps the loss within \(section.lossBound * 100)% of dense: training densely"]
