@@ -14,8 +14,10 @@ struct Benchmarks: ParsableCommand {
               Benchmarks step MODEL       one LoRA training step
               Benchmarks sparse-step ...  a sparse step against a dense one and what their operations predict
               Benchmarks startup MODEL    from opening the files to the first step's loss
+              Benchmarks tokenizer ...    a tokenizer's ids against a reference, and its speed
             """,
         subcommands: [
             GemmBenchmark.self, StepBenchmark.self, SparseStepBenchmark.self, StartupBenchmark.self,
+            TokenizerBenchmark.self,
         ])
 }

@@ -54,6 +54,17 @@ public final class Tokenizer: Sendable {
         }
     }
 
+    /// Whether text is matched against regular expressions that have no scanner of their own, which takes longer.
+    package var usesPatterns: Bool {
+        let splits = stages.flatMap(\.steps).contains { step in
+            if case .split(let pattern) = step { pattern.source.isRegularExpression } else { false }
+        }
+        let replacements = normalizer.steps.contains { step in
+            if case .replace(let replacement) = step { replacement.pattern.isRegularExpression } else { false }
+        }
+        return splits || replacements
+    }
+
     // MARK: Encoding
 
     /// The token ids of a text.
