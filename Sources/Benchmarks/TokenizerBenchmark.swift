@@ -26,7 +26,8 @@ struct TokenizerBenchmark: ParsableCommand {
     private static let mostReported = 3
 
     func run() throws {
-        let isFile = !(try URL(filePath: model).resourceValues(forKeys: [.isDirectoryKey]).isDirectory ?? false)
+        let isFile =
+            !(try URL(filePath: model).resourceValues(forKeys: [.isDirectoryKey]).isDirectory ?? false)
         let tokenizer = try isFile ? Tokenizer(ggufFile: model) : Tokenizer(folder: model)
         for path in documents {
             let name = URL(filePath: path).deletingPathExtension().lastPathComponent
@@ -54,7 +55,9 @@ struct TokenizerBenchmark: ParsableCommand {
             let isDecoded = textSum != 0
             let decoded = isDecoded ? tokenizer.decode(ids, skipSpecialTokens: false) : ""
             let streamed = isDecoded ? Self.streamed(ids, tokenizer) : ""
-            if idsDiffer || isDecoded && textSum != CRC32.of(decoded) || !streamed.utf8.elementsEqual(decoded.utf8) {
+            if idsDiffer || isDecoded && textSum != CRC32.of(decoded)
+                || !streamed.utf8.elementsEqual(decoded.utf8)
+            {
                 differing += 1
                 if reported.count < Self.mostReported {
                     reported.append(
@@ -95,7 +98,8 @@ private struct RecordReader {
 
     mutating func bytes(count: Int) throws -> [UInt8] {
         guard count <= file.bytes.count - position else {
-            throw InputError(file.path, expected: "\(count) more bytes", found: "\(file.bytes.count - position)")
+            throw InputError(
+                file.path, expected: "\(count) more bytes", found: "\(file.bytes.count - position)")
         }
         defer { position += count }
         return Array(file.bytes[position..<(position + count)])

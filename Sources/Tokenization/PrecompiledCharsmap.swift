@@ -53,7 +53,9 @@ struct PrecompiledCharsmap: Sendable {
     }
 
     /// What stands for the shortest rule that the bytes start with. Every index comes from the file, so each is checked.
-    private static func firstText(of bytes: some Sequence<UInt8>, units: [UInt32], texts: [UInt8]) -> Range<Int>? {
+    private static func firstText(of bytes: some Sequence<UInt8>, units: [UInt32], texts: [UInt8]) -> Range<
+        Int
+    >? {
         func offset(_ unit: UInt32) -> Int { Int(unit >> 10) << Int((unit & 0x200) >> 6) }
         var position = offset(units[0])
         for byte in bytes {
@@ -159,5 +161,7 @@ struct PrecompiledCharsmap: Sendable {
 }
 
 extension PrecompiledCharsmap: Equatable {
-    static func == (left: PrecompiledCharsmap, right: PrecompiledCharsmap) -> Bool { left.source == right.source }
+    static func == (left: PrecompiledCharsmap, right: PrecompiledCharsmap) -> Bool {
+        left.source == right.source
+    }
 }

@@ -60,7 +60,11 @@ public final class Tokenizer: Sendable {
             if case .split(let pattern) = step { pattern.source.isRegularExpression } else { false }
         }
         let replacements = normalizer.steps.contains { step in
-            if case .replace(let replacement) = step { replacement.pattern.isRegularExpression } else { false }
+            if case .replace(let replacement) = step {
+                replacement.pattern.isRegularExpression
+            } else {
+                false
+            }
         }
         return splits || replacements
     }

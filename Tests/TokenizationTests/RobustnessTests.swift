@@ -46,9 +46,13 @@ struct RobustnessTests {
             (#""dropout":null"#, #""dropout":0.1"#, "model.dropout"),
             (#""unk_token":null"#, #""unk_token":"<nothing>""#, "<nothing>"),
             (#""normalizer":null"#, #""normalizer":{"type":"Nmt"}"#, "Nmt"),
-            (#""normalizer":null"#, #""normalizer":{"type":"Precompiled"}"#, "normalizer.precompiled_charsmap"),
             (
-                #""normalizer":null"#, #""normalizer":{"type":"Precompiled","precompiled_charsmap":"AQAAAA=="}"#,
+                #""normalizer":null"#, #""normalizer":{"type":"Precompiled"}"#,
+                "normalizer.precompiled_charsmap"
+            ),
+            (
+                #""normalizer":null"#,
+                #""normalizer":{"type":"Precompiled","precompiled_charsmap":"AQAAAA=="}"#,
                 "normalizer.precompiled_charsmap"
             ),
             (#""use_regex":true}"#, #""use_regex":3}"#, "pre_tokenizer.use_regex"),

@@ -3,6 +3,7 @@
 Natural text is what this machine has in translation catalogues, Python sources and their documents. Nothing of it is
 part of the repository.
 """
+import itertools
 import os
 import random
 import struct
@@ -40,10 +41,12 @@ def catalogue(path):
             yield data[position:position + length].replace(b"\0", b"\n").decode("utf-8", errors="replace")
 
 
-def catalogues(packages):
+def catalogues(generator, packages):
     """Runs of translations that belong together, none twice."""
+    paths = [*sorted(Path("/usr/share/locale").rglob("*.mo")), *sorted(packages.rglob("*.mo"))]
+    generator.shuffle(paths)
     seen = set()
-    for path in [*sorted(Path("/usr/share/locale").rglob("*.mo")), *sorted(packages.rglob("*.mo"))]:
+    for path in paths:
         run = [text for text in catalogue(path) if hash(text) not in seen]
         seen.update(map(hash, run))
         yield run
@@ -59,7 +62,7 @@ def natural(generator, size):
     packages = Path(sysconfig.get_paths()["purelib"])
 
     def texts():
-        for run in [*catalogues(packages), *sources(packages)]:
+        for run in itertools.chain(catalogues(generator, packages), sources(packages)):
             start = 0
             while start < len(run):
                 wanted = 10 ** generator.uniform(1, 4.5)
