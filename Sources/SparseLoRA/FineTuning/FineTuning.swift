@@ -73,7 +73,7 @@ public final class FineTuning {
         model.adapter = trainable.adapters
         let plan = MemoryPlan(
             model.decoder, adapters: trainable.adapters, examples: trainingExamples,
-            batchSize: configuration.batchSize)
+            batchSize: configuration.batchSize, checkpointing: configuration.activationCheckpointing)
         try plan.check(loadedBytes: plan.weightBytes, location: configuration.model)
         guard let choice = configuration.sparsity.plan else {
             sparsityNotes = []
