@@ -75,7 +75,7 @@ extension StepProfile {
     /// The profile as lines of text. Operations that take less than a thousandth of the step are one line a phase.
     public var table: [String] {
         var lines = [
-            "profile     \(Self.text(secondsPerStep, 3)) s a step, mean of \(steps)",
+            "profile     \(Self.text(secondsPerStep, 3)) s a step, mean of \(steps) step\(steps == 1 ? "" : "s")",
             Self.line(["share", "seconds", "calls", "GFLOP/s", "GB/s"], "operation"),
         ]
         for phase in OperationProfile.Phase.allCases.map(\.rawValue) {
