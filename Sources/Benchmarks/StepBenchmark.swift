@@ -128,14 +128,19 @@ final class TimedStep {
 
     /// One step; returns the mean loss before its update.
     func run(
-        _ batch: PackedSequences, _ labels: [Int32], policy: (any SparsityPolicy)? = nil
+        _ batch: PackedSequences, _ labels: [Int32], policy: (any SparsityPolicy)? = nil,
+        profile: OperationProfile? = nil
     ) throws -> Double {
+        profile?.beginStep("step \(count + 1)")
+        defer { profile?.endStep() }
         let tape = Tape(backend: backend)
         let labelled = labels.count { $0 >= 0 }
         let result = try model.loss(
             batch, labels: labels, gradientScale: 1 / Float(labelled), on: tape, policy: policy,
             checkpointing: checkpointing)
+        profile?.begin(.backward)
         tape.backward()
+        profile?.begin(.update)
         count += 1
         for entry in parameters {
             guard let gradient = entry.parameter.gradient else { continue }

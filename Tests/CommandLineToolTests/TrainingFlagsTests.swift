@@ -36,6 +36,7 @@ import Testing
         ("--save-every", "5", "checkpoints.interval", .integer(5)), ("--seed", "11", "seed", .integer(11)),
         ("--trace", "t", "trace.file", .string("t")),
         ("--save-initial-adapter", "a", "trace.initial_adapter", .string("a")),
+        ("--profile", "p.json", "profile.file", .string("p.json")),
     ]
 
     @Test(arguments: flags.indices)
@@ -64,6 +65,14 @@ import Testing
             "--config", "--set", "--resume", "--overwrite", "--json", "--print-config", "--version",
         ]
         #expect(names.subtracting(others + ["--help"]) == Set(Self.flags.map(\.flag)))
+    }
+
+    @Test func profileWithoutAFileGoesIntoTheRunsFolder() throws {
+        let flags = try TrainingFlags.parse(["--profile", "--rank", "3"])
+        let configuration = try flags.configuration()
+        #expect(configuration.profile.file == "auto")
+        #expect(configuration.adapter.rank == 3)
+        #expect(try TrainingFlags.parse([]).configuration().profile.file == nil)
     }
 
     @Test func flagsWinOverAssignmentsAndThoseOverTheFile() throws {

@@ -68,6 +68,13 @@ struct TrainingFlags: ParsableArguments {
     @Option(help: "Write the adapter as it is before the first step into this folder.")
     var saveInitialAdapter: String?
 
+    @Option(
+        defaultAsFlag: ProfileSection.automatic,
+        help: ArgumentHelp(
+            "Show where the steps spend their time, and write a trace for Chrome's tracing viewer.",
+            valueName: "file"))
+    var profile: String?
+
     func validate() throws {
         guard seed ?? 0 <= UInt64(Int.max) else { throw ValidationError("--seed must be at most \(Int.max)") }
     }
@@ -108,6 +115,7 @@ struct TrainingFlags: ParsableArguments {
         add("--seed", "seed", seed.map { .integer(Int($0)) })
         add("--trace", "trace.file", trace.map(JSONValue.string))
         add("--save-initial-adapter", "trace.initial_adapter", saveInitialAdapter.map(JSONValue.string))
+        add("--profile", "profile.file", profile.map(JSONValue.string))
         return try TrainingConfiguration.resolve(layers)
     }
 }

@@ -28,7 +28,7 @@ package final class CausalLM {
     private let blocks: [DecoderBlock]
     private let finalNorm: Normalization
     /// [V, D]; the embedding table in models that tie them.
-    private let head: FrozenWeight
+    let head: FrozenWeight
     private let rotary: RotaryEmbedding
 
     /// Loads a model's weights.

@@ -131,7 +131,7 @@ extension TrainingConfiguration {
     /// Keys that may change when a run is resumed: where files are, what is reported and what is kept in memory, not
     /// what is computed. The content of the training data is compared by the data cursor's fingerprint.
     private static let freeToChange = [
-        "output_folder", "data.training", "data.validation", "validation", "checkpoints", "trace",
+        "output_folder", "data.training", "data.validation", "validation", "checkpoints", "trace", "profile",
         "activation_checkpointing",
     ]
 
