@@ -5,6 +5,7 @@ internal import ContextualSparsity
 internal import Foundation
 internal import Models
 internal import TensorEngine
+internal import Training
 
 struct SparseStepBenchmark: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -54,6 +55,7 @@ struct SparseStepBenchmark: ParsableCommand {
         let decoder = try CausalLM(ModelSource(path: path), computeType: .bfloat16, backend: backend)
         let step = try TimedStep(
             model: decoder, rank: rank, targets: targets.split(separator: ",").map(String.init))
+        if let profiler { decoder.nameWeights(in: profiler) }
         let (sequences, labels) = step.randomBatch(
             sequences: batch, length: length, labelled: labelledFraction)
         let plan = try plan.map { try SparsityPlan(contentsOf: $0) } ?? Self.checkedPlan(decoder)
@@ -62,12 +64,12 @@ struct SparseStepBenchmark: ParsableCommand {
 
         if let profiler {
             for (name, policy) in [("dense", nil), ("sparse", policy as (any SparsityPolicy)?)] {
-                _ = try step.run(sequences, labels, policy: policy)
-                profiler.reset()
-                let seconds = try Measurement.seconds {
-                    _ = try step.run(sequences, labels, policy: policy)
+                for _ in 0..<2 {
+                    profiler.profile.reset()
+                    _ = try step.run(sequences, labels, policy: policy, profile: profiler.profile)
                 }
-                print(ProfileTable(profiler, seconds: seconds).text(title: "a \(name) step"))
+                print("\(name):")
+                for line in StepProfile(profiler.profile, trace: "").table { print(line) }
             }
             return
         }

@@ -24,6 +24,8 @@ struct StepBenchmark: ParsableCommand {
     @Option(help: "bfloat16 or float32.") var dtype = "bfloat16"
     @Option(help: "Timed steps.") var steps = 6
     @Option(help: "Steps before them.") var warmup = 2
+    @Flag(help: "Run blocks again in the backward pass instead of keeping what is in them.")
+    var checkpointing = false
     @Flag(help: "Print one JSON object.") var json = false
 
     func validate() throws {
@@ -43,7 +45,7 @@ struct StepBenchmark: ParsableCommand {
         let backend = CPUBackend()
         let step = try TimedStep(
             model: CausalLM(ModelSource(path: model), computeType: type, backend: backend), rank: rank,
-            targets: targets.split(separator: ",").map(String.init))
+            targets: targets.split(separator: ",").map(String.init), checkpointing: checkpointing)
         let (sequences, labels) = step.randomBatch(
             sequences: batch, length: length, labelled: labelledFraction)
         for _ in 0..<warmup { _ = try step.run(sequences, labels) }
@@ -77,11 +79,13 @@ struct StepBenchmark: ParsableCommand {
 final class TimedStep {
     private let model: CausalLM
     private let backend: any Backend
+    private let checkpointing: Bool
     private var parameters: [(parameter: Parameter, first: Tensor, second: Tensor)] = []
     private var count = 0
 
-    init(model: CausalLM, rank: Int, targets: [String]) throws {
+    init(model: CausalLM, rank: Int, targets: [String], checkpointing: Bool = false) throws {
         self.model = model
+        self.checkpointing = checkpointing
         backend = model.backend
         var random = SystemRandomNumberGenerator()
         var adapted = 0
@@ -124,13 +128,19 @@ final class TimedStep {
 
     /// One step; returns the mean loss before its update.
     func run(
-        _ batch: PackedSequences, _ labels: [Int32], policy: (any SparsityPolicy)? = nil
+        _ batch: PackedSequences, _ labels: [Int32], policy: (any SparsityPolicy)? = nil,
+        profile: OperationProfile? = nil
     ) throws -> Double {
+        profile?.beginStep("step \(count + 1)")
+        defer { profile?.endStep() }
         let tape = Tape(backend: backend)
         let labelled = labels.count { $0 >= 0 }
         let result = try model.loss(
-            batch, labels: labels, gradientScale: 1 / Float(labelled), on: tape, policy: policy)
+            batch, labels: labels, gradientScale: 1 / Float(labelled), on: tape, policy: policy,
+            checkpointing: checkpointing)
+        profile?.begin(.backward)
         tape.backward()
+        profile?.begin(.update)
         count += 1
         for entry in parameters {
             guard let gradient = entry.parameter.gradient else { continue }

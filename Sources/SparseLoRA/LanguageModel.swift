@@ -38,13 +38,16 @@ public final class LanguageModel {
         try self.init(source, tokenizer: Self.tokenizer(of: source), computeType: computeType)
     }
 
-    package init(_ source: ModelSource, tokenizer: Tokenizer, computeType: ComputeType) throws(InputError) {
+    package init(
+        _ source: ModelSource, tokenizer: Tokenizer, computeType: ComputeType,
+        backend: any Backend = CPUBackend()
+    ) throws(InputError) {
         self.source = source
         self.tokenizer = tokenizer
         self.computeType = computeType
         path = source.path
         chatTemplate = try Self.chatTemplate(of: tokenizer, path: source.path)
-        decoder = try CausalLM(source, computeType: computeType.elementType, backend: CPUBackend())
+        decoder = try CausalLM(source, computeType: computeType.elementType, backend: backend)
     }
 
     static func tokenizer(of source: ModelSource) throws(InputError) -> Tokenizer {
@@ -66,6 +69,9 @@ public final class LanguageModel {
             sum + ((try? source.weights.tensor(named: name).elementCount) ?? 0)
         }
     }
+
+    /// The longest sequence that the model was made for, in tokens.
+    public var contextLength: Int { decoder.configuration.maximumPositions }
 
     /// Applies a trained adapter to the model, replacing the one in use.
     ///

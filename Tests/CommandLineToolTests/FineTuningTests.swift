@@ -99,6 +99,29 @@ import Testing
         }
     }
 
+    @Test func profiledRunNamesTheModelsPartsAndTrainsTheSameAdapter() throws {
+        try withTinyRun { plain in
+            try FineTuning(plain).run()
+            var profiled = plain
+            profiled.outputFolder += "-profiled"
+            profiled.profile.file = ProfileSection.automatic
+            var profile: StepProfile?
+            try FineTuning(profiled).run { event in
+                if case .profiled(let found) = event { profile = found }
+            }
+            let rows = try #require(profile).rows
+            for part in ["q, k, v", "o", "gate, up", "down", "head", "adapters", "attention"] {
+                #expect(rows.contains { $0.operation == part && $0.phase == "forward" }, "\(part)")
+            }
+            #expect(!rows.contains { $0.operation.hasPrefix("product") })
+            #expect(FileStatus(path: "\(profiled.outputFolder)/profile.json") == .file)
+            #expect(try losses(in: profiled.outputFolder) == losses(in: plain.outputFolder))
+            #expect(
+                try bytes("\(profiled.outputFolder)/adapter/adapter_model.safetensors")
+                    == bytes("\(plain.outputFolder)/adapter/adapter_model.safetensors"))
+        }
+    }
+
     @Test func inspectionDescribesModelRunAndData() throws {
         try withTinyRun { configuration in
             try FineTuning(configuration).run()

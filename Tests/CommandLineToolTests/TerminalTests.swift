@@ -66,6 +66,18 @@ import Testing
         ("checkpoint", .checkpointSaved(step: 2, path: "a \"b\""), ["step", "path"]),
         ("warning", .warning("line\nbreak"), ["text"]),
         (
+            "profile",
+            .profiled(
+                StepProfile(
+                    steps: 2, secondsPerStep: 0.5,
+                    rows: [
+                        StepProfile.Row(
+                            phase: "forward", operation: "q, k, v", calls: 2, seconds: 0.5, share: 1,
+                            gigaflopsPerSecond: 9, gigabytesPerSecond: nil)
+                    ], trace: "run/profile.json", tracedSteps: 1)),
+            ["steps", "seconds_per_step", "rows", "trace", "traced_steps"]
+        ),
+        (
             "finished",
             .finished(
                 TrainingSummary(

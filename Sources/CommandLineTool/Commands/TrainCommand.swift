@@ -12,6 +12,7 @@ struct TrainCommand: ParsableCommand {
               sparselora train --model model.gguf --data train.jsonl --output runs/first
               sparselora train -c run.yaml --set optimizer.learning_rate=1e-4 --iters 500
               sparselora train -c run.yaml --resume
+              sparselora train -c run.yaml --iters 10 --profile
 
             Data is chat, prompt and completion, text, alpaca or sharegpt JSON Lines, told apart by the first record;
             only the assistant's tokens are trained. The output folder holds the adapter in PEFT's format, with

@@ -47,6 +47,10 @@ struct TrainingFlags: ParsableArguments {
     @Option(
         name: [.long, .customLong("grad-accumulation-steps")], help: "Batches whose gradients make one step.")
     var gradientAccumulation: Int?
+    @Flag(
+        name: [.long, .customLong("grad-checkpoint")],
+        help: "Take less memory and more time: blocks run again in the backward pass. Same results.")
+    var activationCheckpointing = false
     @Option(help: "Passes over the data.") var epochs: Double?
     @Option(name: [.customLong("iters"), .customLong("steps")], help: "Optimizer steps, instead of epochs.")
     var steps: Int?
@@ -63,6 +67,13 @@ struct TrainingFlags: ParsableArguments {
     @Option(help: "Record every step's batch and loss, to replay the run elsewhere.") var trace: String?
     @Option(help: "Write the adapter as it is before the first step into this folder.")
     var saveInitialAdapter: String?
+
+    @Option(
+        defaultAsFlag: ProfileSection.automatic,
+        help: ArgumentHelp(
+            "Show where the steps spend their time, and write a trace for Chrome's tracing viewer.",
+            valueName: "file"))
+    var profile: String?
 
     func validate() throws {
         guard seed ?? 0 <= UInt64(Int.max) else { throw ValidationError("--seed must be at most \(Int.max)") }
@@ -91,6 +102,9 @@ struct TrainingFlags: ParsableArguments {
         add("--sparsity", "sparsity.plan", sparsity.map(JSONValue.string))
         add("--batch-size", "batch_size", batchSize.map(JSONValue.integer))
         add("--gradient-accumulation", "gradient_accumulation", gradientAccumulation.map(JSONValue.integer))
+        add(
+            "--activation-checkpointing", "activation_checkpointing",
+            activationCheckpointing ? .bool(true) : nil)
         add("--epochs", "epochs", epochs.map(JSONValue.number))
         add("--iters", "steps", steps.map(JSONValue.integer))
         add("--learning-rate", "optimizer.learning_rate", learningRate.map(JSONValue.number))
@@ -101,6 +115,7 @@ struct TrainingFlags: ParsableArguments {
         add("--seed", "seed", seed.map { .integer(Int($0)) })
         add("--trace", "trace.file", trace.map(JSONValue.string))
         add("--save-initial-adapter", "trace.initial_adapter", saveInitialAdapter.map(JSONValue.string))
+        add("--profile", "profile.file", profile.map(JSONValue.string))
         return try TrainingConfiguration.resolve(layers)
     }
 }

@@ -14,6 +14,7 @@ extension TrainEvent {
         case .checkpointSaved(let step, let path):
             try Self.line("checkpoint", CheckpointNote(step: step, path: path))
         case .warning(let text): try Self.line("warning", WarningNote(text: text))
+        case .profiled(let profile): try Self.line("profile", profile)
         case .finished(let summary): try Self.line("finished", summary)
         }
     }

@@ -72,6 +72,10 @@ final class TrainingView {
         case .warning(let text):
             progress.clear()
             Terminal.note("warning: \(text)")
+        case .profiled(let profile):
+            progress.finish()
+            for line in profile.table { Terminal.note(line) }
+            Terminal.note("trace       \(profile.trace), for chrome://tracing or Perfetto")
         case .finished(let summary):
             progress.finish()
             finish(summary)

@@ -25,6 +25,7 @@ public final class FineTuning {
     private let trainable: AdaptedModel
     private let trainingExamples: [TokenizedExample]
     private let validationExamples: [TokenizedExample]
+    private let profile: OperationProfile?
 
     /// Opens model and data and puts fresh adapters into the model.
     ///
@@ -68,12 +69,21 @@ public final class FineTuning {
         guard !trainingExamples.isEmpty else {
             throw InputError(paths.train, "no example is left to train on")
         }
-        model = try LanguageModel(source, tokenizer: tokenizer, computeType: configuration.computeType)
+        let profiler =
+            configuration.profile.file == nil
+            ? nil
+            : ProfilingBackend(
+                CPUBackend(), profile: OperationProfile(tracedSteps: configuration.profile.tracedSteps))
+        profile = profiler?.profile
+        model = try LanguageModel(
+            source, tokenizer: tokenizer, computeType: configuration.computeType,
+            backend: profiler ?? CPUBackend())
         trainable = try AdaptedModel(model.decoder, configuration: configuration)
         model.adapter = trainable.adapters
+        if let profiler { model.decoder.nameWeights(in: profiler) }
         let plan = MemoryPlan(
             model.decoder, adapters: trainable.adapters, examples: trainingExamples,
-            batchSize: configuration.batchSize)
+            batchSize: configuration.batchSize, checkpointing: configuration.activationCheckpointing)
         try plan.check(loadedBytes: plan.weightBytes, location: configuration.model)
         guard let choice = configuration.sparsity.plan else {
             sparsityNotes = []
@@ -111,7 +121,7 @@ public final class FineTuning {
     ) throws -> TrainingSummary {
         let trainer = try Trainer(
             configuration, model: trainable, training: trainingExamples, validation: validationExamples,
-            start: start, backend: model.decoder.backend, onEvent: onEvent)
+            start: start, backend: model.decoder.backend, profile: profile, onEvent: onEvent)
         return try trainer.run(stop: stop)
     }
 

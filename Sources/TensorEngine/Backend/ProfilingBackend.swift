@@ -1,32 +1,50 @@
-// Where a pass spends its time: a backend that times another one.
+// Where a step spends its time: a backend that times another one.
 
-/// Forwards every operation and adds up its time; products by what kind of shape they have.
+/// Forwards every operation and counts it in a profile; products by the weight that they read.
 package final class ProfilingBackend: Backend {
-    /// What the calls of one kind took.
-    package struct Entry: Sendable {
-        package var calls = 0
-        package var seconds = 0.0
-        /// Of products; 0 for operations whose cost is their traffic.
-        package var flops = 0.0
+    package let profile: OperationProfile
+    private let inner: any Backend
+    /// First and last byte of named memory, ascending. Addresses, not references: a parameter's memory must stay its
+    /// own.
+    private var names: [(memory: Range<UInt>, name: String)] = []
+
+    package init(_ inner: any Backend, profile: OperationProfile = OperationProfile()) {
+        self.inner = inner
+        self.profile = profile
     }
 
-    package private(set) var entries: [String: Entry] = [:]
-    private let inner: any Backend
-    private let clock = ContinuousClock()
+    /// Says what products that read a weight are called. The weight must live as long as the backend.
+    package func name(_ weight: Tensor, _ name: String) {
+        let start = UInt(bitPattern: weight.address)
+        let memory = start..<start + UInt(weight.byteCount)
+        // Weights may be shared: an embedding table is also a head.
+        guard !memory.isEmpty, self.name(at: start) == nil else { return }
+        names.insert((memory, name), at: firstName(after: start))
+    }
 
-    package init(_ inner: any Backend) { self.inner = inner }
+    /// The place of the first name whose memory begins after an address.
+    private func firstName(after address: UInt) -> Int {
+        var (low, high) = (0, names.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if names[middle].memory.lowerBound <= address { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
 
-    package func reset() { entries = [:] }
+    private func name(at address: UInt) -> String? {
+        let place = firstName(after: address)
+        guard place > 0, names[place - 1].memory.contains(address) else { return nil }
+        return names[place - 1].name
+    }
 
-    private func timed<Result>(_ name: String, flops: Double = 0, _ work: () -> Result) -> Result {
-        let start = clock.now
-        let result = work()
-        let elapsed = start.duration(to: clock.now).components
-        entries[name, default: Entry()].calls += 1
-        entries[name, default: Entry()].seconds +=
-            Double(elapsed.seconds) + 1e-18 * Double(elapsed.attoseconds)
-        entries[name, default: Entry()].flops += flops
-        return result
+    /// Counts an operation whose cost is the traffic of its operands.
+    private func timed<Result>(
+        _ name: String, _ operands: Tensor?..., body: () -> Result
+    ) -> Result {
+        profile.measure(
+            OperationProfile.Work(
+                name: name, bytes: operands.reduce(0) { $0 + Double($1?.byteCount ?? 0) }), body)
     }
 
     package var description: String { inner.description }
@@ -43,31 +61,69 @@ package final class ProfilingBackend: Backend {
     }
 
     package func multiply(_ products: [MatrixProduct], into output: MatrixOutput) {
-        var flops = 0.0
-        for product in products {
-            let (rows, columns) = (product.left.outerCount, product.right.outerCount)
-            flops += 2 * Double(rows) * Double(columns) * Double(product.left.depth)
-        }
-        timed(Self.name(of: products), flops: flops) { inner.multiply(products, into: output) }
+        profile.measure(work(of: products, into: output)) { inner.multiply(products, into: output) }
     }
 
-    /// Thin products live by packing and by traffic, others by arithmetic; gathering makes a kind of its own.
-    private static func name(of products: [MatrixProduct]) -> String {
-        guard let widest = products.max(by: { $0.left.depth < $1.left.depth }) else { return "product" }
-        let (rows, columns) = (widest.left.outerCount, widest.right.outerCount)
-        let least = min(rows, columns, widest.left.depth)
-        let size = least <= 8 ? "narrow" : least <= 96 ? "thin" : "large"
+    private func work(of products: [MatrixProduct], into output: MatrixOutput) -> OperationProfile.Work {
+        var work = OperationProfile.Work(name: name(of: products))
+        for product in products {
+            let (rows, columns) = (Double(product.left.outerCount), Double(product.right.outerCount))
+            let depth = Double(product.left.depth)
+            work.flops += 2 * rows * columns * depth
+            work.bytes += rows * depth * Double(product.left.tensor.type.byteCount)
+            work.bytes += columns * depth * Double(product.right.tensor.type.byteCount)
+        }
+        guard let first = products.first else { return work }
+        let (rows, columns) = (first.left.outerCount, first.right.outerCount)
+        let written = rows * columns * output.tensor.type.byteCount
+        work.bytes += Double(output.accumulates ? 2 * written : written)
+        work.shape =
+            "\(rows)x\(columns)x" + products.map { "\($0.left.depth)" }.joined(separator: "+")
+        return work
+    }
+
+    /// By the deepest named weight among the operands; where there is none, by what kind of shape the product has.
+    private func name(of products: [MatrixProduct]) -> String {
         func isGathered(_ operand: MatrixOperand) -> Bool {
             operand.rowSelection != nil || operand.columnSelection != nil
         }
         let gathers = products.contains { isGathered($0.left) || isGathered($0.right) }
-        return "product, \(size)\(products.count > 1 ? ", several" : "")\(gathers ? ", gathered" : "")"
+        let suffix = gathers ? ", gathered" : ""
+        let named = products.compactMap { product in
+            [product.left, product.right].lazy
+                .compactMap { self.name(at: UInt(bitPattern: $0.tensor.address)) }
+                .first.map { (depth: product.left.depth, name: $0) }
+        }
+        if let name = named.max(by: { $0.depth < $1.depth })?.name { return "\(name)\(suffix)" }
+        // Summed over the rows of both sides.
+        if products.allSatisfy({ $0.left.isTransposed && $0.right.isTransposed }) {
+            return "weight gradients\(suffix)"
+        }
+        guard let deepest = products.max(by: { $0.left.depth < $1.left.depth }) else { return "product" }
+        let least = min(deepest.left.outerCount, deepest.right.outerCount, deepest.left.depth)
+        let size = least <= 8 ? "narrow" : least <= 96 ? "thin" : "large"
+        return "product, \(size)\(suffix)"
+    }
+
+    /// Two products forward, five backward, for every pair of a query and a key that it sees.
+    private func work(
+        _ name: String, _ shape: AttentionShape, products: Double, _ operands: [Tensor]
+    ) -> OperationProfile.Work {
+        var pairs = 0
+        for position in inner.downloadIndices(shape.queryPositions) {
+            let seen = Int(position) + 1
+            pairs += shape.window > 0 ? min(seen, shape.window) : seen
+        }
+        return OperationProfile.Work(
+            name: name,
+            flops: products * 2 * Double(pairs) * Double(shape.headCount * shape.headWidth),
+            bytes: operands.reduce(0) { $0 + Double($1.byteCount) })
     }
 
     package func rmsNorm(
         _ x: Tensor, weight: Tensor, offset: Float, epsilon: Float, into y: Tensor, inverseRMS: Tensor
     ) {
-        timed("norm") {
+        timed("norm", x, y) {
             inner.rmsNorm(
                 x, weight: weight, offset: offset, epsilon: epsilon, into: y, inverseRMS: inverseRMS)
         }
@@ -76,7 +132,7 @@ package final class ProfilingBackend: Backend {
         _ x: Tensor, weight: Tensor, offset: Float, inverseRMS: Tensor, outputGradient: Tensor,
         into inputGradient: Tensor, accumulates: Bool
     ) {
-        timed("norm backward") {
+        timed("norm backward", x, outputGradient, inputGradient) {
             inner.rmsNormBackward(
                 x, weight: weight, offset: offset, inverseRMS: inverseRMS, outputGradient: outputGradient,
                 into: inputGradient, accumulates: accumulates)
@@ -86,7 +142,7 @@ package final class ProfilingBackend: Backend {
         _ x: Tensor, headWidth: Int, rotaryWidth: Int, positions: Tensor, cosines: Tensor, sines: Tensor,
         direction: Float
     ) {
-        timed("rotate") {
+        timed("rotate", x, x) {
             inner.rotate(
                 x, headWidth: headWidth, rotaryWidth: rotaryWidth, positions: positions, cosines: cosines,
                 sines: sines, direction: direction)
@@ -95,7 +151,7 @@ package final class ProfilingBackend: Backend {
     package func attention(
         _ shape: AttentionShape, q: Tensor, k: Tensor, v: Tensor, into output: Tensor, logSumExp: Tensor?
     ) {
-        timed("attention") {
+        profile.measure(work("attention", shape, products: 2, [q, k, v, output])) {
             inner.attention(shape, q: q, k: k, v: v, into: output, logSumExp: logSumExp)
         }
     }
@@ -103,50 +159,55 @@ package final class ProfilingBackend: Backend {
         _ shape: AttentionShape, q: Tensor, k: Tensor, v: Tensor, output: Tensor, logSumExp: Tensor,
         outputGradient: Tensor, dq: Tensor, dk: Tensor, dv: Tensor
     ) {
-        timed("attention backward") {
+        profile.measure(
+            work(
+                "attention backward", shape, products: 5, [q, k, v, output, outputGradient, dq, dk, dv])
+        ) {
             inner.attentionBackward(
                 shape, q: q, k: k, v: v, output: output, logSumExp: logSumExp, outputGradient: outputGradient,
                 dq: dq, dk: dk, dv: dv)
         }
     }
     package func gate(_ activation: GateActivation, gate: Tensor, up: Tensor, into output: Tensor) {
-        timed("gate") { inner.gate(activation, gate: gate, up: up, into: output) }
+        timed("activation", gate, up, output) { inner.gate(activation, gate: gate, up: up, into: output) }
     }
     package func gateBackward(
         _ activation: GateActivation, gate: Tensor, up: Tensor, outputGradient: Tensor, gateGradient: Tensor,
         upGradient: Tensor
     ) {
-        timed("gate backward") {
+        timed("activation backward", gate, up, outputGradient, gateGradient, upGradient) {
             inner.gateBackward(
                 activation, gate: gate, up: up, outputGradient: outputGradient, gateGradient: gateGradient,
                 upGradient: upGradient)
         }
     }
     package func gatherRows(of table: Tensor, indices: Tensor, scale: Float, into output: Tensor) {
-        timed("gather rows") { inner.gatherRows(of: table, indices: indices, scale: scale, into: output) }
+        timed("gather rows", output, output) {
+            inner.gatherRows(of: table, indices: indices, scale: scale, into: output)
+        }
     }
     package func scatterRows(_ rows: Tensor, indices: Tensor, into output: Tensor, accumulates: Bool) {
-        timed("scatter rows") {
+        timed("scatter rows", rows, rows) {
             inner.scatterRows(rows, indices: indices, into: output, accumulates: accumulates)
         }
     }
     package func add(_ a: Tensor, _ b: Tensor, into output: Tensor) {
-        timed("add") { inner.add(a, b, into: output) }
+        timed("add", a, b, output) { inner.add(a, b, into: output) }
     }
     package func copy(_ x: Tensor, scale: Float, into output: Tensor) {
-        timed("copy") { inner.copy(x, scale: scale, into: output) }
+        timed("copy", x, output) { inner.copy(x, scale: scale, into: output) }
     }
     package func fill(_ output: Tensor, with value: Float) {
-        timed("fill") { inner.fill(output, with: value) }
+        timed("fill", output) { inner.fill(output, with: value) }
     }
     package func dropout(_ x: Tensor, rate: Float, seed: UInt64, into output: Tensor) {
-        timed("dropout") { inner.dropout(x, rate: rate, seed: seed, into: output) }
+        timed("dropout", x, output) { inner.dropout(x, rate: rate, seed: seed, into: output) }
     }
     package func crossEntropy(
         logits: Tensor, labels: Tensor, softcap: Float, gradientScale: Float, losses: Tensor,
         gradient: Tensor?
     ) {
-        timed("cross-entropy") {
+        timed("cross-entropy", logits, gradient) {
             inner.crossEntropy(
                 logits: logits, labels: labels, softcap: softcap, gradientScale: gradientScale,
                 losses: losses, gradient: gradient)
@@ -156,17 +217,17 @@ package final class ProfilingBackend: Backend {
         parameter: Tensor, gradient: Tensor, firstMoment: Tensor, secondMoment: Tensor,
         settings: AdamWSettings
     ) {
-        timed("update") {
+        timed("AdamW", parameter, gradient, firstMoment, secondMoment, parameter, firstMoment, secondMoment) {
             inner.adamW(
                 parameter: parameter, gradient: gradient, firstMoment: firstMoment,
                 secondMoment: secondMoment, settings: settings)
         }
     }
-    package func sumOfSquares(_ x: Tensor) -> Double { timed("sum of squares") { inner.sumOfSquares(x) } }
+    package func sumOfSquares(_ x: Tensor) -> Double { timed("sum of squares", x) { inner.sumOfSquares(x) } }
     package func columnSums(of x: Tensor, rows: Tensor?, squared: Bool, into sums: Tensor) {
-        timed("column sums") { inner.columnSums(of: x, rows: rows, squared: squared, into: sums) }
+        timed("column sums", x) { inner.columnSums(of: x, rows: rows, squared: squared, into: sums) }
     }
     package func selectLargest(_ scores: Tensor, count: Int) -> (kept: Tensor, rest: Tensor) {
-        timed("selection") { inner.selectLargest(scores, count: count) }
+        timed("selection", scores) { inner.selectLargest(scores, count: count) }
     }
 }

@@ -82,5 +82,7 @@ extension TrainingConfiguration {
             try require(interval >= 1, "checkpoints.interval", "1 or more, or null for none", interval)
         }
         try require(checkpoints.keep >= 1, "checkpoints.keep", "1 or more", checkpoints.keep)
+        try require(
+            (1...100).contains(profile.tracedSteps), "profile.traced_steps", "1 to 100", profile.tracedSteps)
     }
 }

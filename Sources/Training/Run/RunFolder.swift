@@ -23,6 +23,8 @@ package struct RunFolder: Sendable {
     package var metrics: String { "\(path)/metrics.jsonl" }
     package var lossCurve: String { "\(path)/loss.svg" }
     package var summary: String { "\(path)/summary.json" }
+    /// The trace of profiled steps, in runs that have one here.
+    package var profile: String { "\(path)/profile.json" }
     package var adapter: String { "\(path)/adapter" }
     package var best: String { "\(path)/best" }
     /// The plan that sparse steps follow, in runs that have one.
@@ -32,7 +34,7 @@ package struct RunFolder: Sendable {
 
     /// Everything that a run writes here; `overwrite` removes these and nothing else.
     private var contents: [String] {
-        [configuration, metrics, lossCurve, summary, adapter, best, sparsityPlan, checkpoints]
+        [configuration, metrics, lossCurve, summary, profile, adapter, best, sparsityPlan, checkpoints]
     }
 
     /// Makes the folder ready for a run.

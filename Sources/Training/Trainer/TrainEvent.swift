@@ -14,6 +14,8 @@ public enum TrainEvent: Sendable, Equatable {
     case checkpointSaved(step: Int, path: String)
     /// Something that the user should know and that does not stop the run.
     case warning(String)
+    /// Where the steps spent their time, when that was asked for.
+    case profiled(StepProfile)
     /// The run is over: complete, or stopped on request.
     case finished(TrainingSummary)
 }

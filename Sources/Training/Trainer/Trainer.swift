@@ -29,6 +29,7 @@ package final class Trainer<Model: TrainableModel> {
     private var lastValidationLoss: Double?
     private let metrics: MetricsLog
     private let trace: TrainingTrace?
+    private let profile: OperationProfile?
 
     private let clock = ContinuousClock()
     private var trainingSeconds = 0.0
@@ -38,12 +39,14 @@ package final class Trainer<Model: TrainableModel> {
 
     /// Prepares the run folder and, to resume, restores everything that the run depends on.
     ///
+    /// - Parameter profile: of the operations of `backend`; counts those of the steps, the first excepted where there
+    ///   are more.
     /// - Throws: `InputError` when the folder holds another run, when there is nothing to resume, or when configuration
     ///   or data are not those of the run to resume.
     package init(
         _ configuration: TrainingConfiguration, model: Model, training: [TokenizedExample],
         validation: [TokenizedExample], start: RunStart, backend: any Backend,
-        onEvent: @escaping (TrainEvent) -> Void
+        profile: OperationProfile? = nil, onEvent: @escaping (TrainEvent) -> Void
     ) throws(InputError) {
         precondition(!model.parameters.isEmpty, "Trainer: the model has no trainable parameters")
         guard !training.isEmpty else {
@@ -52,6 +55,7 @@ package final class Trainer<Model: TrainableModel> {
         self.configuration = configuration
         self.model = model
         self.backend = backend
+        self.profile = profile
         self.onEvent = onEvent
         let folder = RunFolder(configuration.outputFolder)
         self.folder = folder
@@ -116,6 +120,7 @@ package final class Trainer<Model: TrainableModel> {
         let wasStopped = step < plan.totalSteps
         if wasStopped { try writeCheckpoint() } else { try save(to: folder.adapter) }
         try writeLossCurve()
+        try writeProfile()
         let summary = summary(wasStopped: wasStopped, seconds: Self.seconds(clock.now - start))
         try Checkpoint.write(ConfigurationEncoder.encode(summary), to: folder.summary)
         onEvent(.finished(summary))
@@ -124,13 +129,18 @@ package final class Trainer<Model: TrainableModel> {
 
     private func takeStep() throws {
         let start = clock.now
+        if step == firstStep + 1 { profile?.reset() }
+        profile?.beginStep("step \(step + 1)")
         let batches = plan.next()
         let rate = schedule.rate(completedSteps: step)
         model.prepare(step: step, of: plan.totalSteps)
         step += 1
         let result: StepResult
         do throws(StepProblem) {
-            result = try model.accumulateGradients(of: batches, into: optimizer, backend: backend) { batch in
+            result = try model.accumulateGradients(
+                of: batches, into: optimizer, backend: backend, profile: profile
+            ) {
+                batch in
                 plan.dropoutSeed(step: step, batch: batch)
             }
         } catch {
@@ -138,6 +148,7 @@ package final class Trainer<Model: TrainableModel> {
         }
         lastGood.take()
         optimizer.update(learningRate: rate, norm: result.gradientNorm)
+        profile?.endStep()
         let seconds = Self.seconds(clock.now - start)
         trainingSeconds += seconds
         tokens += result.tokens
@@ -226,6 +237,13 @@ package final class Trainer<Model: TrainableModel> {
         let name = folder.path.split(separator: "/").last.map(String.init) ?? "run"
         try AtomicFile.write(
             to: folder.lossCurve, text: LossCurveSVG(metrics.curve, title: "Loss of \(name)").text)
+    }
+
+    private func writeProfile() throws(InputError) {
+        guard let profile, profile.stepCount > 0, let file = configuration.profile.file else { return }
+        let path = file == ProfileSection.automatic ? folder.profile : file
+        try ProfileTrace(profile, processor: backend.description).write(to: path)
+        onEvent(.profiled(StepProfile(profile, trace: path)))
     }
 
     private var startingPlan: TrainingPlan {

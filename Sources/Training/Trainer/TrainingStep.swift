@@ -29,6 +29,7 @@ extension TrainableModel {
     /// already has the right scale, and a step of several small batches is the same as a step of one large one.
     package func accumulateGradients(
         of batches: [Batch], into optimizer: AdamWOptimizer, backend: any Backend,
+        profile: OperationProfile? = nil,
         dropoutSeed: (_ batch: Int) -> UInt64
     ) throws(StepProblem) -> StepResult {
         let labelled = batches.reduce(0) { $0 + $1.labelledCount }
@@ -36,6 +37,7 @@ extension TrainableModel {
         var sum = 0.0
         for (index, batch) in batches.enumerated() where batch.labelledCount > 0 {
             let tape = Tape(backend: backend)
+            profile?.begin(.forward)
             do throws(InputError) {
                 sum += try loss(
                     batch, gradientScale: 1 / Float(labelled), on: tape, dropoutSeed: dropoutSeed(index)
@@ -44,8 +46,10 @@ extension TrainableModel {
                 throw .input(error)
             }
             guard sum.isFinite else { throw .loss(sum) }
+            profile?.begin(.backward)
             tape.backward()
         }
+        profile?.begin(.update)
         let norm = optimizer.gradientNorm()
         guard norm.isFinite else { throw .gradient(norm) }
         return StepResult(
