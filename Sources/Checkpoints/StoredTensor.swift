@@ -63,6 +63,15 @@ package struct StoredTensor: @unchecked Sendable {
         return try body(bytes)
     }
 
+    /// Gives the pages back to the system, which reads the file again should they be needed after all.
+    ///
+    /// For tensors that have been copied: pages of the file that were read count as this process's memory.
+    package func releasePages() {
+        guard let start = bytes.baseAddress, let file = owner.bytes.baseAddress else { return }
+        let offset = start - file
+        owner.advise(.dontNeed, range: offset..<offset + bytes.count)
+    }
+
     /// Throws unless the tensor has this shape.
     package func require(shape expected: [Int]) throws(InputError) {
         guard shape == expected else {

@@ -70,6 +70,9 @@ public final class LanguageModel {
         }
     }
 
+    /// The longest sequence that the model was made for, in tokens.
+    public var contextLength: Int { decoder.configuration.maximumPositions }
+
     /// Applies a trained adapter to the model, replacing the one in use.
     ///
     /// - Parameter path: a folder in PEFT's format, such as the output folder of a run.

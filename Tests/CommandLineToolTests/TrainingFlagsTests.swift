@@ -9,7 +9,7 @@ import Testing
 @testable import SparseLoRA
 
 @Suite struct TrainingFlagsTests {
-    /// Every flag with a value, the key that it sets, and the value there.
+    /// Every flag with its argument, empty where it takes none, the key that it sets, and the value there.
     private static let flags: [(flag: String, argument: String, key: String, value: JSONValue)] = [
         ("--model", "m", "model", .string("m")), ("--data", "d", "data.training", .string("d")),
         ("--output", "o", "output_folder", .string("o")),
@@ -23,6 +23,8 @@ import Testing
         ("--batch-size", "7", "batch_size", .integer(7)),
         ("--gradient-accumulation", "2", "gradient_accumulation", .integer(2)),
         ("--grad-accumulation-steps", "2", "gradient_accumulation", .integer(2)),
+        ("--activation-checkpointing", "", "activation_checkpointing", .bool(true)),
+        ("--grad-checkpoint", "", "activation_checkpointing", .bool(true)),
         ("--epochs", "1.5", "epochs", .number(1.5)), ("--iters", "9", "steps", .integer(9)),
         ("--steps", "9", "steps", .integer(9)),
         ("--learning-rate", "1e-3", "optimizer.learning_rate", .number(1e-3)),
@@ -40,7 +42,8 @@ import Testing
     @Test(arguments: flags.indices)
     func flagSetsItsKeyAndNothingElse(_ index: Int) throws {
         let (flag, argument, key, value) = Self.flags[index]
-        let document = try TrainingFlags.parse([flag, argument]).configuration().document
+        let arguments = argument.isEmpty ? [flag] : [flag, argument]
+        let document = try TrainingFlags.parse(arguments).configuration().document
         #expect(at(key, document) == value)
         let defaults = TrainingConfiguration().document
         for (other, _) in leaves(defaults) where other != key {

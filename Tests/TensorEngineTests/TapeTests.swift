@@ -115,6 +115,41 @@ import Testing
         #expect(gate.gradient != nil)
     }
 
+    @Test func `makes normalised and gated values again rather than keeping them`() {
+        weak var normalised: Storage?
+        weak var product: Storage?
+        let tape = Tape(backend: backend)
+        let x = leaf(3, 8, seed: 1)
+        let pairs = (0..<2).map {
+            LowRankPair(a: leaf(2, 8, seed: 2 + $0), b: leaf(8, 2, seed: 4 + $0), scale: 1)
+        }
+        let weight = FrozenWeight(random(8, 8, seed: 6))
+        func run(_ tape: Tape) -> Variable {
+            let norm = tape.rmsNorm(x, weight: random(1, 8, seed: 7), epsilon: 1e-5)
+            normalised = norm.value.storage
+            let inner = tape.linear(norm, weight, adapter: pairs[0])
+            let gated = tape.gated(inner, inner, activation: .silu)
+            product = gated.value.storage
+            return tape.linear(gated, weight, adapter: pairs[1])
+        }
+        let output = run(tape)
+        #expect(normalised == nil && product == nil)
+        tape.backward(from: output, gradient: random(3, 8, seed: 8))
+        // dA = s dP^T x, of the values as they are when somebody holds them.
+        let norm = Tape(backend: backend, isRecording: false).rmsNorm(
+            x, weight: random(1, 8, seed: 7), epsilon: 1e-5)
+        let other = Tape(backend: backend)
+        let held = Parameter(name: "held", value: norm.value)
+        let inner = other.linear(held, weight, adapter: pairs[0])
+        let gradients = pairs.map { $0.a.gradient.map(backend.download) }
+        for pair in pairs { pair.a.clearGradient() }
+        other.backward(
+            from: other.linear(
+                other.gated(inner, inner, activation: .silu), weight, adapter: pairs[1]),
+            gradient: random(3, 8, seed: 8))
+        #expect(pairs.map { $0.a.gradient.map(backend.download) } == gradients)
+    }
+
     @Test func `drops everything on reset`() {
         let x = leaf(3, 4, seed: 1)
         let tape = Tape(backend: backend)

@@ -16,6 +16,8 @@ struct StepWork: ParsableArguments {
     @Option(help: "Comma-separated names of the adapted projections, or all-linear.")
     var targets = "q_proj,k_proj,v_proj,o_proj"
     @Option(help: "bfloat16 or float32.") var dtype = "bfloat16"
+    @Flag(help: "Run blocks again in the backward pass instead of keeping what is in them.")
+    var checkpointing = false
 
     func validate() throws {
         guard ElementType(rawValue: dtype) != nil, dtype != "int32" else {
@@ -34,6 +36,7 @@ struct StepWork: ParsableArguments {
             batches.map { "batches of \($0)" }
             ?? "\(batch)x\(length) tokens, \(fixed(100 * labelledFraction, 1))% labelled"
         return "\(tokens), rank \(rank) on \(targets), \(dtype)"
+            + (checkpointing ? ", checkpointed" : "")
     }
 
     /// The batches of the steps, to be taken in turn.

@@ -11,6 +11,7 @@ final class TimedStep {
     var policy: (any SparsityPolicy)?
     private let backend: any Backend
     private let profile: OperationProfile?
+    private let checkpointing: Bool
     private var parameters: [(parameter: Parameter, first: Tensor, second: Tensor)] = []
     private var count = 0
 
@@ -20,6 +21,7 @@ final class TimedStep {
     init(_ work: StepWork, profiler: ProfilingBackend? = nil) throws {
         backend = profiler ?? CPUBackend()
         profile = profiler?.profile
+        checkpointing = work.checkpointing
         model = try CausalLM(
             ModelSource(path: work.model), computeType: work.elementType, backend: backend)
         let targets =
@@ -71,7 +73,7 @@ final class TimedStep {
         let tape = Tape(backend: backend)
         let result = try model.loss(
             batch.sequences, labels: batch.labels, gradientScale: 1 / Float(batch.labelledCount), on: tape,
-            policy: policy)
+            policy: policy, checkpointing: checkpointing)
         profile?.begin(.backward)
         tape.backward()
         profile?.begin(.update)

@@ -35,7 +35,7 @@ extension SpeedSuite {
         }
         bar(
             title, .atLeast, goal, peer.map { $0.total / own.total }, unit: "x",
-            peer == nil ? Self.noPeer : "\(peftNote); \(part)")
+            "\(note(peer)); \(part)")
     }
 
     func runGeneration() throws {

@@ -24,14 +24,15 @@ extension SpeedSuite {
         let scenario = "step: SmolLM2-135M, 4x512 tokens, a quarter labelled, rank 32 on q, k, v, o"
         let contenders = [
             ours(Self.denseName, work), ours(Self.halfName, work + ["--sparsity", "0.5"]),
-            ours(Self.exactName, work + ["--dtype", "float32"]), peft(work, dtype: "float32"),
+            ours(Self.exactName, work + ["--dtype", "float32"]),
+            ours(Self.checkpointedName, work + ["--checkpointing"]), peft(work, dtype: "float32"),
             // Where it has no fast path one stopped step says enough.
             peft(work, dtype: "bfloat16", limit: setting.isQuick && !Machine.hasBF16Products ? 30 : nil),
         ].compactMap(\.self)
         let standings = try hold(contenders, rounds: setting.isQuick ? 2 : 5)
         report(scenario, contenders.compactMap { standings[$0.name] })
         guard let dense = standings[Self.denseName], let half = standings[Self.halfName],
-            let exact = standings[Self.exactName]
+            let exact = standings[Self.exactName], let checkpointed = standings[Self.checkpointedName]
         else { return }
         let single = standings["PEFT f32"]
         let peer = [single, standings["PEFT bf16"]].compactMap(\.self).filter { !$0.isBound }
@@ -61,6 +62,9 @@ extension SpeedSuite {
         bar(
             "memory of the dense step", .atMost, 1.3, dense.peakGigabytes, unit: " GB",
             peer.map { "\($0.name) \(fixed($0.peakGigabytes, 1)) GB" } ?? "")
+        bar(
+            "memory with activation checkpointing", .atMost, 0.8, checkpointed.peakGigabytes, unit: " GB",
+            "takes \(fixed(checkpointed.median / dense.median, 2)) times as long")
     }
 
     /// A plan that leaves out more, on steps that consist of prompts.
@@ -96,7 +100,7 @@ extension SpeedSuite {
         let peer = standings[Self.peftName(peftType)]
         bar(
             "all seven projections adapted", .atLeast, 2.1, peer.map { $0.median / dense.median }, unit: "x",
-            peer == nil ? Self.noPeer : "\(peftNote); \(batch)x512 tokens")
+            "\(note(peer)); \(batch)x512 tokens")
     }
 
     func runGemma() throws {
@@ -116,7 +120,7 @@ extension SpeedSuite {
             contenders.compactMap { standings[$0.name] })
         guard let dense = standings[Self.denseName] else { return }
         let peer = standings[Self.peftName(peftType)]
-        let note = peer == nil ? Self.noPeer : "\(peftNote); \(batch)x512 tokens"
+        let note = "\(self.note(peer)); \(batch)x512 tokens"
         bar("Gemma 3 270M step", .atLeast, 3, peer.map { $0.median / dense.median }, unit: "x", note)
         bar(
             "memory of the Gemma 3 step", .atMost, 0.25,
@@ -140,7 +144,7 @@ extension SpeedSuite {
         let note = layers == 22 ? "" : "\(layers) of 22 layers"
         bar(
             "1.1 B Llama", .atLeast, 1.5, peer.map { $0.median / dense.median }, unit: "x",
-            peer == nil ? Self.noPeer : [peftNote, note].filter { !$0.isEmpty }.joined(separator: "; "))
+            [self.note(peer), note].filter { !$0.isEmpty }.joined(separator: "; "))
         bar("1.1 B Llama, share of the measured peak", .atLeast, 0.72, dense.shareOfPeak, unit: "", note)
         let (share, predicted) = realised(half, over: dense)
         bar(

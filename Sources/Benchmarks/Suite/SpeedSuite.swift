@@ -74,9 +74,11 @@ final class SpeedSuite {
     /// The type in which PyTorch is fast on this processor.
     var peftType: String { Machine.hasBF16Products ? "bfloat16" : "float32" }
 
-    var peftNote: String {
-        peftType == "bfloat16"
-            ? "PEFT bf16" : "against PEFT f32: without bf16 products its bf16 is slower still"
+    /// Against whom a ratio is.
+    func note(_ peer: Standing?) -> String {
+        guard let peer else { return Self.noPeer }
+        let type = peftType == "bfloat16" ? "" : ": without bf16 products its bf16 is slower still"
+        return "against \(peer.name)\(type)\(peer.isBound ? "; stopped, so at least that" : "")"
     }
 
     static let noPeer = "no Python with PEFT was given"

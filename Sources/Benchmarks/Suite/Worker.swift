@@ -7,6 +7,8 @@ internal import Foundation
     internal import Glibc
 #elseif canImport(Musl)
     internal import Musl
+#else
+    internal import Darwin
 #endif
 
 /// A process that answers every line it is sent with a JSON line of numbers. Its first line says that it is ready.
@@ -37,7 +39,7 @@ final class Worker {
         isRunning = true
     }
 
-    deinit { kill() }
+    deinit { end() }
 
     /// Waits until the program is ready.
     ///
@@ -63,9 +65,10 @@ final class Worker {
         isRunning = false
     }
 
-    private func kill() {
+    /// Ends the program at once.
+    private func end() {
         guard isRunning else { return }
-        Glibc.kill(process.processIdentifier, SIGKILL)
+        kill(process.processIdentifier, SIGKILL)
         process.waitUntilExit()
         isRunning = false
     }
@@ -84,7 +87,7 @@ final class Worker {
                 return try JSONParser.parse(line, location: name)
             }
             guard clock.now < end else {
-                kill()
+                end()
                 return nil
             }
             var waiting = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)

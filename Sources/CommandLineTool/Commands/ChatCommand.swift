@@ -31,8 +31,7 @@ struct ChatCommand: ParsableCommand {
     }
 
     private func converse(with model: LanguageModel) throws {
-        let opening = system.map { [ChatMessage(role: "system", content: $0)] } ?? []
-        var messages = opening
+        let session = ChatSession(model, system: system)
         while true {
             Terminal.write(Terminal.bold("> "))
             guard let line = readLine() else { break }
@@ -40,25 +39,28 @@ struct ChatCommand: ParsableCommand {
             case "": continue
             case "/quit", "/exit": return
             case "/clear":
-                messages = opening
+                session.clear()
                 continue
             case "/undo":
-                messages.removeLast(min(2, messages.count - opening.count))
+                session.undo()
                 continue
             default: break
             }
-            messages.append(ChatMessage(role: "user", content: line))
-            let tokens = try model.promptTokens(for: messages)
-            let answer = try model.generate(tokens, options: sampling.options) { piece in
+            let turn = try session.ask(line, options: sampling.options) { piece in
                 Output.write(piece)
                 return true
             }
             Output.write("\n")
-            if answer.finishReason == .length {
+            if turn.forgottenExchanges > 0 {
                 Terminal.note(
-                    Terminal.dim("(cut at \(sampling.maxTokens) tokens; --max-tokens sets the limit)"))
+                    Terminal.dim(
+                        "(the oldest \(turn.forgottenExchanges) exchanges are forgotten: the model reads at most "
+                            + "\(model.contextLength) tokens)"))
             }
-            messages.append(ChatMessage(role: "assistant", content: answer.text))
+            if turn.answer.finishReason == .length {
+                Terminal.note(
+                    Terminal.dim("(cut at \(turn.answer.tokenCount) tokens; --max-tokens sets the limit)"))
+            }
         }
         Terminal.write("\n")
     }

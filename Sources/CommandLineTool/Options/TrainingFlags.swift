@@ -47,6 +47,10 @@ struct TrainingFlags: ParsableArguments {
     @Option(
         name: [.long, .customLong("grad-accumulation-steps")], help: "Batches whose gradients make one step.")
     var gradientAccumulation: Int?
+    @Flag(
+        name: [.long, .customLong("grad-checkpoint")],
+        help: "Take less memory and more time: blocks run again in the backward pass. Same results.")
+    var activationCheckpointing = false
     @Option(help: "Passes over the data.") var epochs: Double?
     @Option(name: [.customLong("iters"), .customLong("steps")], help: "Optimizer steps, instead of epochs.")
     var steps: Int?
@@ -98,6 +102,9 @@ struct TrainingFlags: ParsableArguments {
         add("--sparsity", "sparsity.plan", sparsity.map(JSONValue.string))
         add("--batch-size", "batch_size", batchSize.map(JSONValue.integer))
         add("--gradient-accumulation", "gradient_accumulation", gradientAccumulation.map(JSONValue.integer))
+        add(
+            "--activation-checkpointing", "activation_checkpointing",
+            activationCheckpointing ? .bool(true) : nil)
         add("--epochs", "epochs", epochs.map(JSONValue.number))
         add("--iters", "steps", steps.map(JSONValue.integer))
         add("--learning-rate", "optimizer.learning_rate", learningRate.map(JSONValue.number))

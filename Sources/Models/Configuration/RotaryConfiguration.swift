@@ -85,6 +85,16 @@ package struct RotaryConfiguration: Equatable, Sendable {
         }
     }
 
+    /// Whether keys of a sequence that has grown to one length are those of a prompt of another length.
+    ///
+    /// With dynamic scaling, keys beyond the model's own length were rotated one by one, those of a prompt alike.
+    func sharesKeys(ofSequence oldLength: Int, withPrompt newLength: Int) -> Bool {
+        let kind = frequencyLength(ofSequence: newLength)
+        guard frequencyLength(ofSequence: oldLength) == kind else { return false }
+        if case .dynamic = scaling { return kind == 0 }
+        return true
+    }
+
     /// Whether keys that were rotated as part of a shorter sequence must be rotated anew.
     ///
     /// With dynamic scaling they keep their angles, as in transformers: they would change with every token.

@@ -109,10 +109,12 @@ package final class CausalLM {
     ///     `outputRows` are not used: the labelled rows are the output.
     ///   - gradientScale: d(objective)/d(loss sum), e.g. 1 / labelled tokens of the whole step.
     ///   - policy: what rows without a label compute; nil for everything.
+    ///   - checkpointing: whether blocks keep their inputs alone and run again in the backward pass. Losses and gradients
+    ///     are the same to the bit.
     /// - Throws: `InputError` when a token number or label is not in the vocabulary.
     package func loss(
         _ batch: PackedSequences, labels: [Int32], gradientScale: Float, on tape: Tape,
-        dropoutSeed: UInt64 = 0, policy: (any SparsityPolicy)? = nil
+        dropoutSeed: UInt64 = 0, policy: (any SparsityPolicy)? = nil, checkpointing: Bool = false
     ) throws(InputError) -> LossResult {
         precondition(
             labels.count == batch.tokens.count, "loss: \(labels.count) labels, \(batch.tokens.count) tokens")
@@ -126,7 +128,12 @@ package final class CausalLM {
         guard !rows.isEmpty else { return LossResult(sum: 0, count: 0, rowLosses: []) }
         var batch = batch
         batch.outputRows = rows.map { Int32($0) }
-        let hidden = try hiddenStates(batch, on: tape, dropoutSeed: dropoutSeed, policy: policy)
+        let checkpoints = checkpointing && tape.isRecording
+        try batch.checkTokens(vocabularySize: configuration.vocabularySize)
+        let pass = ForwardPass(
+            batch, tape: tape, rotary: rotary, dropoutSeed: dropoutSeed,
+            policy: checkpoints ? policy.map { RememberingPolicy($0) } : policy)
+        let hidden = hiddenStates(pass, checkpointing: checkpoints)
         return tape.crossEntropy(
             hidden, head: head, labels: backend.upload(rows.map { labels[$0] }),
             softcap: configuration.logitSoftcap, gradientScale: gradientScale)
@@ -175,9 +182,11 @@ package final class CausalLM {
     /// - Parameters:
     ///   - layer: the first block to run.
     ///   - input: what it reads; nil for the embeddings.
+    ///   - checkpointing: whether blocks run again in the backward pass. The last one does not: what it keeps is read
+    ///     first, before any other block's values are back.
     ///   - onBlockInput: called with what each block reads.
     private func hiddenStates(
-        _ pass: ForwardPass, from layer: Int = 0, input: Variable? = nil,
+        _ pass: ForwardPass, from layer: Int = 0, input: Variable? = nil, checkpointing: Bool = false,
         onBlockInput: (Tensor) -> Void = { _ in }
     ) -> Variable {
         let tape = pass.tape
@@ -188,8 +197,13 @@ package final class CausalLM {
                 type: tape.isRecording ? computeType : Self.inferenceType)
         for number in layer..<blocks.count {
             onBlockInput(x.value)
-            x = blocks[number](
-                x, pass, queries: number == blocks.count - 1 ? pass.outputRows : pass.allRows)
+            if number == blocks.count - 1 {
+                x = blocks[number](x, pass, queries: pass.outputRows)
+            } else if checkpointing {
+                x = blocks[number].checkpointed(x, pass, queries: pass.allRows)
+            } else {
+                x = blocks[number](x, pass, queries: pass.allRows)
+            }
         }
         return finalNorm(x, on: tape)
     }

@@ -38,12 +38,30 @@ final class DecoderBlock {
     var linears: [Linear] { attention.linears + feedForward.linears }
 
     func callAsFunction(_ x: Variable, _ pass: ForwardPass, queries: QueryRows) -> Variable {
+        let (middle, fed) = addends(x, pass, queries: queries)
+        return pass.tape.add(middle, fed)
+    }
+
+    /// The same, keeping x alone for the backward pass, which runs the block again.
+    func checkpointed(_ x: Variable, _ pass: ForwardPass, queries: QueryRows) -> Variable {
+        pass.tape.checkpointedSum(x) { x, tape, isSecondRun in
+            self.addends(x, pass.on(tape), queries: queries, isSecondRun: isSecondRun)
+        }
+    }
+
+    /// The residual stream after attention, and what the feed-forward network adds to it.
+    private func addends(
+        _ x: Variable, _ pass: ForwardPass, queries: QueryRows, isSecondRun: Bool = false
+    ) -> (Variable, Variable) {
         let tape = pass.tape
         let attended = attention(inputNorm?(x, on: tape) ?? x, pass, queries: queries)
         let residual = queries.selection.map { tape.selectRows(x, $0) } ?? x
         let middle = tape.add(residual, result(attended, attentionResultNorm, on: tape))
-        let fed = feedForward(feedForwardNorm?(middle, on: tape) ?? middle, pass, queries: queries)
-        return tape.add(middle, result(fed, feedForwardResultNorm, on: tape))
+        let fed = feedForward(
+            feedForwardNorm?(middle, on: tape) ?? middle, pass, queries: queries,
+            // A norm's pullback reads what it normalised.
+            computesResult: !isSecondRun || feedForwardResultNorm != nil)
+        return (middle, result(fed, feedForwardResultNorm, on: tape))
     }
 
     /// What joins the residual of a part's output.
@@ -179,7 +197,11 @@ final class FeedForward {
     var linears: [Linear] { [gate, up, down] }
 
     /// x [rows, D] -> [rows, D]; the rows are the block's queries, in the last block output rows alone.
-    func callAsFunction(_ x: Variable, _ pass: ForwardPass, queries: QueryRows) -> Variable {
+    ///
+    /// - Parameter computesResult: false when only the pullbacks matter, see `Tape.feedForward`.
+    func callAsFunction(
+        _ x: Variable, _ pass: ForwardPass, queries: QueryRows, computesResult: Bool = true
+    ) -> Variable {
         let seed = pass.dropoutSeed
         let partition = pass.partition(of: queries)
         let use = partition.flatMap {
@@ -189,6 +211,7 @@ final class FeedForward {
         return pass.tape.feedForward(
             x, gate: gate.layer(dropoutSeed: seed), up: up.layer(dropoutSeed: seed),
             down: down.layer(dropoutSeed: seed), activation: activation,
-            parts: pass.parts(use.map { [$0] }, of: partition, layer: layer, cut: [.none]))
+            parts: pass.parts(use.map { [$0] }, of: partition, layer: layer, cut: [.none]),
+            computesResult: computesResult)
     }
 }

@@ -16,7 +16,7 @@ struct QueryRows {
 
 /// One batch going through the decoder.
 struct ForwardPass {
-    let tape: Tape
+    private(set) var tape: Tape
     let sequenceCount: Int
     let tokens: Tensor
     /// All rows of the batch.
@@ -83,6 +83,13 @@ struct ForwardPass {
             "output rows must ascend within the batch")
         outputRows = queryRows(rows, starts: backend.upload(Self.starts(of: rows, in: batch)))
         sparsity = policy.flatMap { Self.sparsity(of: batch, outputRows: rows, under: $0, on: backend) }
+    }
+
+    /// The same pass recorded on another tape.
+    func on(_ tape: Tape) -> ForwardPass {
+        var pass = self
+        pass.tape = tape
+        return pass
     }
 
     /// How these queries fall into sparse and dense rows; nil when all are dense.

@@ -38,7 +38,8 @@ extension Tape {
         let value = x.value.reshaped(rowCount: rowCount, width: width)
         guard isRecording, let slot = x.gradientSlot else { return constant(value) }
         let (oldRowCount, oldWidth) = (x.value.rowCount, x.value.width)
-        return record(value) { [backend] gradient in
+        let making = x.saved.making.map { make in { make().reshaped(rowCount: rowCount, width: width) } }
+        return record(value, making: making) { [backend] gradient in
             slot.contribute(gradient.reshaped(rowCount: oldRowCount, width: oldWidth), on: backend)
         }
     }

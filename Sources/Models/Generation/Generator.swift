@@ -46,31 +46,69 @@ package struct Generator {
         }
         guard options.maximumTokens > 0, let longest = prompts.map(\.count).max() else { return results }
         let slots = min(slotCount, prompts.count)
-        // Cache rows are numbered in 32 bits; more than that is refused below.
-        let largestCapacity = longest + min(options.maximumTokens, Int(Int32.max))
-        try checkMemory(slots: slots, capacity: largestCapacity)
-        let cache = KeyValueCache(
-            slotCount: slots, capacity: longest + min(options.maximumTokens, 64),
-            largestCapacity: largestCapacity, model: model)
+        let cache = try makeCache(slots: slots, longest: longest)
         var sequences = [ActiveSequence?](repeating: nil, count: slots)
         var waiting = prompts.indices[...]
         while !waiting.isEmpty || sequences.contains(where: { $0 != nil }) {
             for slot in sequences.indices where sequences[slot] == nil {
                 guard let prompt = waiting.popFirst() else { break }
                 cache.clear(slot: slot)
-                sequences[slot] = ActiveSequence(
-                    prompt: prompt, tokens: prompts[prompt], pending: prompts[prompt][...],
-                    sampler: TokenSampler(options, prompt: prompts[prompt], sequence: prompt))
+                sequences[slot] = ActiveSequence(prompt, prompts[prompt], cached: 0, options)
             }
             let finished = try advance(&sequences, cache: cache) { prompt, token throws(InputError) in
-                if options.stopTokens.contains(token) { return true }
-                results[prompt].append(token)
-                let stops = try onToken(prompt, token) == .stop
-                return stops || results[prompt].count >= options.maximumTokens
+                try accept(token, of: prompt, into: &results[prompt], onToken)
             }
             for slot in finished { sequences[slot] = nil }
         }
         return results
+    }
+
+    /// Continues a prompt, reading only what the memory does not hold of it, and leaves what was read in the memory.
+    ///
+    /// Products of few rows and of many round differently, so logits equal those of a prompt that is read as a whole to
+    /// within rounding, not to the bit.
+    /// - Parameter onToken: as in `generate(_:onToken:)`.
+    package func generate(
+        _ prompt: [Int32], memory: GenerationMemory,
+        onToken: (_ token: Int32) throws(InputError) -> Continuation = { _ in .goOn }
+    ) throws(InputError) -> [Int32] {
+        guard !prompt.isEmpty else { throw InputError("prompt", "it holds no tokens") }
+        guard options.maximumTokens > 0 else { return [] }
+        let (cache, cached) = try memory.recall(prompt, of: model) { longest throws(InputError) in
+            try makeCache(slots: 1, longest: longest)
+        }
+        cache.largestCapacity = try checkedCapacity(slots: 1, longest: prompt.count)
+        var result: [Int32] = []
+        var sequences: [ActiveSequence?] = [ActiveSequence(0, prompt, cached: cached, options)]
+        // What an error leaves behind is not known.
+        memory.clear()
+        while let sequence = sequences[0] {
+            let finished = try advance(&sequences, cache: cache) { _, token throws(InputError) in
+                try accept(token, of: 0, into: &result) { _, token throws(InputError) in try onToken(token) }
+            }
+            guard finished.isEmpty else {
+                memory.keep(cache, tokens: sequence.tokens, of: model)
+                break
+            }
+        }
+        return result
+    }
+
+    /// Takes a token and says whether its sequence is done.
+    private func accept(
+        _ token: Int32, of prompt: Int, into result: inout [Int32],
+        _ onToken: (_ prompt: Int, _ token: Int32) throws(InputError) -> Continuation
+    ) throws(InputError) -> Bool {
+        if options.stopTokens.contains(token) { return true }
+        result.append(token)
+        let stops = try onToken(prompt, token) == .stop
+        return stops || result.count >= options.maximumTokens
+    }
+
+    private func makeCache(slots: Int, longest: Int) throws(InputError) -> KeyValueCache {
+        KeyValueCache(
+            slotCount: slots, capacity: longest + min(options.maximumTokens, 64),
+            largestCapacity: try checkedCapacity(slots: slots, longest: longest), model: model)
     }
 
     /// A sequence in its slot.
@@ -81,6 +119,14 @@ package struct Generator {
         /// Tokens that the model has not seen yet: the rest of the prompt, or the last one made.
         var pending: ArraySlice<Int32>
         var sampler: TokenSampler
+
+        /// - Parameter cached: how many of the prompt's tokens the slot holds already.
+        init(_ prompt: Int, _ tokens: [Int32], cached: Int, _ options: GenerationOptions) {
+            self.prompt = prompt
+            self.tokens = tokens
+            pending = tokens[cached...]
+            sampler = TokenSampler(options, prompt: tokens, sequence: prompt)
+        }
 
         mutating func append(_ token: Int32, rotary: RotaryConfiguration) -> Bool {
             tokens.append(token)
@@ -142,15 +188,18 @@ package struct Generator {
         return finished
     }
 
-    /// The cache at its largest must fit: it grows while tokens are made, when failing would lose them.
-    private func checkMemory(slots: Int, capacity: Int) throws(InputError) {
+    /// Tokens that a slot may come to hold. The cache at its largest must fit: it grows while tokens are made, when
+    /// failing would lose them.
+    private func checkedCapacity(slots: Int, longest: Int) throws(InputError) -> Int {
+        // Cache rows are numbered in 32 bits; more than that is refused below.
+        let capacity = longest + min(options.maximumTokens, Int(Int32.max))
         let configuration = model.configuration
         let tokenBytes =
             2 * configuration.layerCount * configuration.keyValueWidth * CausalLM.inferenceType.byteCount
         let (rows, rowOverflow) = capacity.multipliedReportingOverflow(by: slots)
         let (bytes, byteOverflow) = rows.multipliedReportingOverflow(by: tokenBytes)
         let needed = rowOverflow || byteOverflow || rows > Int32.max ? Int.max : bytes
-        guard needed == .max || needed > MachineMemory.availableBytes ?? .max else { return }
+        guard needed == .max || needed > MachineMemory.availableBytes ?? .max else { return capacity }
         throw InputError(
             "generation",
             "the cache of \(slots) sequences of \(capacity) tokens needs more memory than this machine has to give",

@@ -10,8 +10,8 @@ import TensorEngine
 final class KeyValueCache {
     let slotCount: Int
     private(set) var capacity: Int
-    /// What a slot will never outgrow, so that doubling does not go beyond.
-    private let largestCapacity: Int
+    /// What a slot will not outgrow before this is raised, so that doubling does not go beyond.
+    var largestCapacity: Int
     /// Tokens in each slot.
     private(set) var lengths: [Int]
     private var keys: [Tensor]
@@ -38,6 +38,12 @@ final class KeyValueCache {
 
     /// Empties a slot for another sequence.
     func clear(slot: Int) { lengths[slot] = 0 }
+
+    /// Forgets all but a slot's first tokens.
+    func truncate(slot: Int, to length: Int) {
+        precondition(length <= lengths[slot], "KeyValueCache: \(length) of \(lengths[slot]) tokens")
+        lengths[slot] = length
+    }
 
     /// Makes room for `counts[i]` more tokens in `slots[i]` (ascending) and says where they go.
     ///

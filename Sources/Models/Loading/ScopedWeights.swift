@@ -51,7 +51,9 @@ package struct ScopedWeights {
     ) throws(InputError) -> FrozenWeight {
         let matrix = try take(name, shape: [output, input], rotaryHeads: rotaryHeads)
         let tensor = try matrix.tensor(as: computeType)
-        return FrozenWeight(layout == .outputRows ? tensor : tensor.transposed(), layout: layout)
+        guard layout == .inputRows else { return FrozenWeight(tensor, layout: layout) }
+        defer { matrix.stored.releasePages() }
+        return FrozenWeight(tensor.transposed(), layout: layout)
     }
 
     /// A norm weight or bias, f32 whatever the compute type.

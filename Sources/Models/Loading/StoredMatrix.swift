@@ -81,6 +81,7 @@ package struct StoredMatrix {
         }
         let tensor = Tensor(rowCount: rowCount, width: width, type: type)
         try decode(rows: 0..<rowCount, into: tensor)
+        stored.releasePages()
         return tensor
     }
 

@@ -83,7 +83,7 @@ public final class FineTuning {
         if let profiler { model.decoder.nameWeights(in: profiler) }
         let plan = MemoryPlan(
             model.decoder, adapters: trainable.adapters, examples: trainingExamples,
-            batchSize: configuration.batchSize)
+            batchSize: configuration.batchSize, checkpointing: configuration.activationCheckpointing)
         try plan.check(loadedBytes: plan.weightBytes, location: configuration.model)
         guard let choice = configuration.sparsity.plan else {
             sparsityNotes = []

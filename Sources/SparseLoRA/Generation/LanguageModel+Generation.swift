@@ -53,14 +53,7 @@ extension LanguageModel {
         batch: [[Int32]], options: GenerationOptions = GenerationOptions(), concurrent: Int = 32,
         onText: (_ prompt: Int, _ piece: String) -> Bool = { _, _ in true }
     ) throws(InputError) -> [GeneratedText] {
-        let generator = Generator(
-            decoder,
-            options: Models.GenerationOptions(
-                maximumTokens: options.maximumTokens, temperature: Float(options.temperature),
-                topK: options.topK, topP: Float(options.topP), minP: Float(options.minP),
-                repetitionPenalty: Float(options.repetitionPenalty), seed: options.seed,
-                stopTokens: endTokens),
-            slotCount: concurrent)
+        let generator = generator(options, concurrent: concurrent)
         var answers = batch.map { _ in TextAssembly(tokenizer: tokenizer, stopStrings: options.stopStrings) }
         let tokens = try generator.generate(batch) { prompt, token throws(InputError) in
             let piece = answers[prompt].append(token)
@@ -68,16 +61,36 @@ extension LanguageModel {
             return answers[prompt].finishReason == nil ? .goOn : .stop
         }
         return batch.indices.map { index in
-            let rest = answers[index].finish()
-            if !rest.isEmpty { _ = onText(index, rest) }
-            let reason =
-                answers[index].finishReason
-                ?? (tokens[index].count >= options.maximumTokens ? .length : .endOfTurn)
-            return GeneratedText(
-                text: answers[index].text, promptTokenCount: batch[index].count,
-                tokenCount: tokens[index].count,
-                finishReason: reason)
+            answers[index].finished(
+                promptTokens: batch[index].count, tokens: tokens[index].count, options: options
+            ) { onText(index, $0) }
         }
+    }
+
+    /// Continues a prompt, reading only what the memory does not hold of it.
+    func generate(
+        _ prompt: [Int32], memory: GenerationMemory, options: GenerationOptions, onText: (String) -> Bool
+    ) throws(InputError) -> GeneratedText {
+        var answer = TextAssembly(tokenizer: tokenizer, stopStrings: options.stopStrings)
+        let tokens = try generator(options, concurrent: 1).generate(prompt, memory: memory) {
+            token throws(InputError) in
+            let piece = answer.append(token)
+            if !piece.isEmpty, !onText(piece) { answer.finishReason = .cancelled }
+            return answer.finishReason == nil ? .goOn : .stop
+        }
+        return answer.finished(
+            promptTokens: prompt.count, tokens: tokens.count, options: options, onText: onText)
+    }
+
+    private func generator(_ options: GenerationOptions, concurrent: Int) -> Generator {
+        Generator(
+            decoder,
+            options: Models.GenerationOptions(
+                maximumTokens: options.maximumTokens, temperature: Float(options.temperature),
+                topK: options.topK, topP: Float(options.topP), minP: Float(options.minP),
+                repetitionPenalty: Float(options.repetitionPenalty), seed: options.seed,
+                stopTokens: endTokens),
+            slotCount: concurrent)
     }
 }
 
@@ -102,6 +115,17 @@ struct TextAssembly {
     /// The text that was still held back, as far as no stop string ends it after all.
     mutating func finish() -> String {
         finishReason == .stopString ? "" : take(decoder.finish(), isLast: true)
+    }
+
+    /// The whole answer, after the text that was held back.
+    mutating func finished(
+        promptTokens: Int, tokens: Int, options: GenerationOptions, onText: (String) -> Bool
+    ) -> GeneratedText {
+        let rest = finish()
+        if !rest.isEmpty { _ = onText(rest) }
+        return GeneratedText(
+            text: text, promptTokenCount: promptTokens, tokenCount: tokens,
+            finishReason: finishReason ?? (tokens >= options.maximumTokens ? .length : .endOfTurn))
     }
 
     private mutating func take(_ piece: String, isLast: Bool = false) -> String {

@@ -17,6 +17,10 @@ package struct LossResult {
 }
 
 extension Tape {
+    /// What one chunk of logits may take by default. The chunk is there when most activations are, so it adds to the
+    /// peak; fewer rows at once pack the head's weight more often.
+    package static let logitBytes = 48 << 20
+
     /// Softmax cross-entropy of hidden [T, D] through a head [V, D] against labels (int32 [T], negative = unlabelled).
     ///
     /// The gradient of the chunk is made while its logits are at hand, so the head is multiplied twice rather than
@@ -24,10 +28,10 @@ extension Tape {
     /// - Parameters:
     ///   - softcap: > 0 caps logits by softcap * tanh(logit / softcap).
     ///   - gradientScale: d(objective)/d(loss sum), e.g. 1 / labelled tokens of the whole step.
-    ///   - logitBytes: what one chunk of logits may take. Fewer, larger chunks pack the head's weight less often.
+    ///   - logitBytes: what one chunk of logits may take.
     package func crossEntropy(
         _ hidden: Variable, head: FrozenWeight, labels: Tensor, softcap: Float = 0, gradientScale: Float,
-        logitBytes: Int = 96 << 20
+        logitBytes: Int = Tape.logitBytes
     ) -> LossResult {
         let input = hidden.value
         let vocabulary = head.outputWidth

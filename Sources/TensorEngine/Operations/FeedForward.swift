@@ -15,9 +15,11 @@ extension Tape {
     /// - Parameter parts: hold each row once, with one use, whose channels are those of the inner width F; by default
     ///   all rows compute all channels. A compensation estimates the whole of what dropped channels contribute; one
     ///   without a selection is not supported.
+    /// - Parameter computesResult: false leaves the result unwritten where that saves the last product, for a second run
+    ///   that only the pullbacks matter of.
     package func feedForward(
         _ x: Variable, gate: LinearLayer, up: LinearLayer, down: LinearLayer, activation: GateActivation,
-        parts: [RowPart]? = nil
+        parts: [RowPart]? = nil, computesResult: Bool = true
     ) -> Variable {
         let input = x.value
         precondition(
@@ -43,18 +45,20 @@ extension Tape {
             rowCount: input.rowCount, width: down.weight.outputWidth, type: input.type)
         let inputs = network.adapterInputs(input)
         let passes = parts.enumerated().map { number, part in
-            GatedPass(network, part, number: number, input: input, inputs: inputs, into: output)
+            GatedPass(
+                network, part, number: number, input: input, inputs: inputs,
+                into: computesResult ? output : nil)
         }
         guard isRecording, x.needsGradient || [gate, up, down].contains(where: { $0.adapter != nil }) else {
             return constant(output)
         }
         let keepsInput = gate.adapter != nil || up.adapter != nil
-        let kept = keepsInput ? input : nil
+        let kept = keepsInput ? x.saved : nil
         let (slot, rowCount, width) = (x.gradientSlot, input.rowCount, input.width)
         let learning = passes.filter { $0.gradient != .none }
         let isPartial = passes.contains { $0.gradient != .exact }
         return record(output) { gradient in
-            let inputs = kept.map { network.adapterInputs($0) }
+            let inputs = kept.map { network.adapterInputs($0.tensor) }
             var share =
                 network.needsMaskedShare && slot != nil
                 ? (0..<2).map { _ in
@@ -136,7 +140,7 @@ private struct GatedPass {
 
     init(
         _ network: GatedNetwork, _ part: RowPart, number: Int, input: Tensor, inputs: [Tensor],
-        into output: Tensor
+        into output: Tensor?
     ) {
         let backend = network.backend
         let channels = part.uses[0].selection?.kept
@@ -172,12 +176,18 @@ private struct GatedPass {
         let (upValue, upProjected) = inner(network.up, inputs[1])
         (self.gateValue, self.upValue) = (gateValue, upValue)
 
-        let product = Self.gated(network, gateValue, upValue)
-        var products = [MatrixProduct(MatrixOperand(product), down.transposed)]
-        let adapterInput = downDropout?.applied(to: product, on: backend) ?? product
         let adapter = network.down.adapter
+        guard output != nil || adapter != nil else {
+            projected = [gateProjected, upProjected, nil]
+            return
+        }
+        let product = Self.gated(network, gateValue, upValue)
+        let adapterInput = downDropout?.applied(to: product, on: backend) ?? product
         let downProjected = adapter?.projected(
             MatrixOperand(adapterInput), inputs: channels, type: input.type, on: backend)
+        projected = [gateProjected, upProjected, downProjected]
+        guard let output else { return }
+        var products = [MatrixProduct(MatrixOperand(product), down.transposed)]
         if let adapter, let downProjected { products.append(adapter.output(downProjected)) }
         if let compensation {
             let estimate = backend.product(
@@ -189,7 +199,6 @@ private struct GatedPass {
             products,
             into: MatrixOutput(
                 output, rows: rows, bias: backend.sum(network.down.bias, compensation?.bias)))
-        projected = [gateProjected, upProjected, downProjected]
     }
 
     private static func gated(_ network: GatedNetwork, _ gate: Tensor, _ up: Tensor) -> Tensor {

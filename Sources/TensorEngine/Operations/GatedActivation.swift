@@ -1,18 +1,22 @@
 // The gated activation of the feed-forward block: SwiGLU or GeGLU (arXiv 2002.05202).
 
 extension Tape {
-    /// activation(gate) * up, elementwise [T, F]. Keeps gate and up; the result is recomputable and not kept here.
+    /// activation(gate) * up, elementwise [T, F]. Keeps gate and up; pullbacks that read the result make it again.
     package func gated(_ gate: Variable, _ up: Variable, activation: GateActivation) -> Variable {
         let (gateValue, upValue) = (gate.value, up.value)
         precondition(
             gateValue.type == upValue.type,
             "gated: gate \(gateValue.shapeDescription), up \(upValue.shapeDescription)")
-        let output = backend.makeTensor(
-            rowCount: gateValue.rowCount, width: gateValue.width, type: gateValue.type)
-        backend.gate(activation, gate: gateValue, up: upValue, into: output)
+        let multiply = { [backend] in
+            let output = backend.makeTensor(
+                rowCount: gateValue.rowCount, width: gateValue.width, type: gateValue.type)
+            backend.gate(activation, gate: gateValue, up: upValue, into: output)
+            return output
+        }
+        let output = multiply()
         guard records(gate, up) else { return constant(output) }
         let (gateSlot, upSlot) = (gate.gradientSlot, up.gradientSlot)
-        return record(output) { [backend] gradient in
+        return record(output, making: multiply) { [backend] gradient in
             let gateGradient = backend.makeTensor(
                 rowCount: gradient.rowCount, width: gradient.width, type: gradient.type)
             // One of the two takes the incoming gradient's place: [T, F] is the largest tensor of a block.

@@ -53,7 +53,7 @@ extension Tape {
         let keepsInput = layers.contains { $0.adapter != nil }
         let pullback = LinearsPullback(
             backend: backend, layers: layers, dropouts: layers.map { $0.dropout(on: self) },
-            rows: parts.map(\.rows), passes: passes, input: keepsInput ? input : nil,
+            rows: parts.map(\.rows), passes: passes, input: keepsInput ? x.saved : nil,
             inputType: input.type, inputSlot: x.gradientSlot)
         return record(outputs) { gradients in pullback.run(gradients) }
     }
@@ -214,12 +214,13 @@ private struct LinearsPullback {
     /// By layer, then by part.
     let passes: [[LinearPass]]
     /// x, read for dA.
-    let input: Tensor?
+    let input: SavedValue?
     let inputType: ElementType
     /// Nil when nothing trainable lies beneath x.
     let inputSlot: GradientSlot?
 
     func run(_ gradients: [Tensor?]) {
+        let input = self.input?.tensor
         /// By part: what x's gradient is the sum of.
         var terms = [[MatrixProduct]](repeating: [], count: rows.count)
         var estimates = [EstimateGradients](repeating: EstimateGradients(), count: rows.count)
@@ -241,7 +242,7 @@ private struct LinearsPullback {
                 let share = adapter.inputGradient(projectedGradient)
                 if dropout == nil { terms[part].append(share) } else { masked[part] = share }
             }
-            contribute(masked: masked, through: dropout)
+            if let input { contribute(masked: masked, through: dropout, shape: input) }
         }
         guard let inputSlot else { return }
         for (part, gradients) in estimates.enumerated() {
@@ -276,8 +277,10 @@ private struct LinearsPullback {
     }
 
     /// An adapter's share of the input's gradient passes back through its mask, the frozen share does not.
-    private func contribute(masked: [MatrixProduct?], through dropout: AdapterDropout?) {
-        guard let dropout, let inputSlot, let input, masked.contains(where: { $0 != nil }) else { return }
+    private func contribute(
+        masked: [MatrixProduct?], through dropout: AdapterDropout?, shape input: Tensor
+    ) {
+        guard let dropout, let inputSlot, masked.contains(where: { $0 != nil }) else { return }
         let share = backend.makeTensor(rowCount: input.rowCount, width: input.width, type: input.type)
         if masked.contains(where: { $0 == nil }) { backend.fill(share, with: 0) }
         for (part, product) in masked.enumerated() {

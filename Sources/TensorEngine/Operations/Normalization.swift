@@ -3,18 +3,22 @@
 extension Tape {
     /// y = x / rms(x) * (weight + offset), rms over all columns, in x's type.
     ///
-    /// Keeps x and one float per row; the normalised value is not kept for the backward pass.
+    /// Keeps x and one float per row; pullbacks that read the normalised value make it again.
     /// - Parameters:
     ///   - weight: f32 [D].
     ///   - offset: 1 for families that store weight - 1 (Gemma), else 0.
     package func rmsNorm(_ x: Variable, weight: Tensor, offset: Float = 0, epsilon: Float) -> Variable {
         let input = x.value
-        let output = backend.makeTensor(rowCount: input.rowCount, width: input.width, type: input.type)
         let inverseRMS = backend.makeTensor(rowCount: 1, width: input.rowCount, type: .float32)
-        backend.rmsNorm(
-            input, weight: weight, offset: offset, epsilon: epsilon, into: output, inverseRMS: inverseRMS)
+        let normalise = { [backend] in
+            let output = backend.makeTensor(rowCount: input.rowCount, width: input.width, type: input.type)
+            backend.rmsNorm(
+                input, weight: weight, offset: offset, epsilon: epsilon, into: output, inverseRMS: inverseRMS)
+            return output
+        }
+        let output = normalise()
         guard isRecording, let slot = x.gradientSlot else { return constant(output) }
-        return record(output) { [backend] gradient in
+        return record(output, making: normalise) { [backend] gradient in
             let (target, accumulates) = slot.target(on: backend)
             backend.rmsNormBackward(
                 input, weight: weight, offset: offset, inverseRMS: inverseRMS, outputGradient: gradient,

@@ -22,15 +22,24 @@ extension Tape {
     package func rotary(
         _ x: Variable, headWidth: Int, table: RotaryTable, positions: Tensor
     ) -> Variable {
-        backend.rotate(
-            x.value, headWidth: headWidth, rotaryWidth: table.rotaryWidth, positions: positions,
-            cosines: table.cosines, sines: table.sines, direction: 1)
-        guard isRecording, let slot = x.gradientSlot else { return constant(x.value) }
-        return record(x.value) { [backend] gradient in
-            gradient.makeStorageUnique(on: backend)
+        let rotate = { [backend] (x: Tensor, direction: Float) in
             backend.rotate(
-                gradient, headWidth: headWidth, rotaryWidth: table.rotaryWidth, positions: positions,
-                cosines: table.cosines, sines: table.sines, direction: -1)
+                x, headWidth: headWidth, rotaryWidth: table.rotaryWidth, positions: positions,
+                cosines: table.cosines, sines: table.sines, direction: direction)
+        }
+        rotate(x.value, 1)
+        guard isRecording, let slot = x.gradientSlot else { return constant(x.value) }
+        // A normalised query or key is rotated as it is made again.
+        let making = x.saved.making.map { make in
+            {
+                let value = make()
+                rotate(value, 1)
+                return value
+            }
+        }
+        return record(x.value, making: making) { [backend] gradient in
+            gradient.makeStorageUnique(on: backend)
+            rotate(gradient, -1)
             slot.contribute(gradient, on: backend)
         }
     }

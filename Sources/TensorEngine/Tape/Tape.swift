@@ -32,15 +32,18 @@ package final class Tape {
     ///
     /// A pullback may change the gradient in its own memory when it holds the only handle. It captures the inputs'
     /// gradient slots, and of their values only what it reads.
-    package func record(_ value: Tensor, pullback: @escaping (_ outputGradient: inout Tensor) -> Void)
-        -> Variable
-    {
+    /// - Parameter making: computes the value again from what the tape keeps anyway, bit for bit, so that pullbacks which
+    ///   read it need not hold it; nil where that would cost more than it saves.
+    package func record(
+        _ value: Tensor, making: (() -> Tensor)? = nil,
+        pullback: @escaping (_ outputGradient: inout Tensor) -> Void
+    ) -> Variable {
         let slot = GradientSlot(of: value)
         pullbacks.append {
             guard var gradient = slot.take() else { return }
             pullback(&gradient)
         }
-        return Variable(value, slot: slot)
+        return Variable(value, slot: slot, making: making)
     }
 
     /// Several results of one operation. The pullback receives their gradients, nil where none arrived, and is skipped

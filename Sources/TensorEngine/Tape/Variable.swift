@@ -5,14 +5,17 @@ package class Variable {
     package let value: Tensor
     /// Nil when nothing trainable lies beneath: operations record nothing for inputs that need no gradient.
     package let gradientSlot: GradientSlot?
+    /// What pullbacks hold of the value.
+    package let saved: SavedValue
 
     package convenience init(_ value: Tensor, needsGradient: Bool = false) {
         self.init(value, slot: needsGradient ? GradientSlot(of: value) : nil)
     }
 
-    init(_ value: Tensor, slot: GradientSlot?) {
+    init(_ value: Tensor, slot: GradientSlot?, making: (() -> Tensor)? = nil) {
         self.value = value
         gradientSlot = slot
+        saved = making.map { SavedValue(making: $0) } ?? SavedValue(value)
     }
 
     /// Whether any trainable parameter lies beneath.

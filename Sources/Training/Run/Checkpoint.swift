@@ -128,10 +128,11 @@ package enum Checkpoint {
 }
 
 extension TrainingConfiguration {
-    /// Keys that may change when a run is resumed: where files are and what is reported, not what is computed. The
-    /// content of the training data is compared by the data cursor's fingerprint.
+    /// Keys that may change when a run is resumed: where files are, what is reported and what is kept in memory, not
+    /// what is computed. The content of the training data is compared by the data cursor's fingerprint.
     private static let freeToChange = [
         "output_folder", "data.training", "data.validation", "validation", "checkpoints", "trace", "profile",
+        "activation_checkpointing",
     ]
 
     /// Keys whose values differ and would make the rest of the run another run.

@@ -12,6 +12,8 @@ package final class AdaptedModel: TrainableModel {
     package let adapters: AdapterSet
     /// What passes of sparse steps leave out; nil trains densely. Evaluation is always dense.
     package var sparsity: TrainingSparsity?
+    /// Whether training passes run their blocks again in the backward pass instead of keeping what is in them.
+    package var checkpointsActivations = false
     /// What the adapter's files call the model that they belong to.
     private let baseModel: String
 
@@ -30,6 +32,7 @@ package final class AdaptedModel: TrainableModel {
         let adapters = try AdapterSet.install(
             LoRAConfiguration(configuration.adapter), into: model, seed: configuration.seed)
         self.init(model, adapters: adapters, baseModel: configuration.model)
+        checkpointsActivations = configuration.activationCheckpointing
     }
 
     package var parameters: [Parameter] { adapters.parameters }
@@ -39,7 +42,8 @@ package final class AdaptedModel: TrainableModel {
     ) throws(InputError) -> LossResult {
         try model.loss(
             batch.sequences, labels: batch.labels, gradientScale: gradientScale, on: tape,
-            dropoutSeed: dropoutSeed, policy: tape.isRecording ? sparsity?.activePolicy : nil)
+            dropoutSeed: dropoutSeed, policy: tape.isRecording ? sparsity?.activePolicy : nil,
+            checkpointing: checkpointsActivations)
     }
 
     package func prepare(step: Int, of total: Int) { sparsity?.prepare(step: step, of: total) }

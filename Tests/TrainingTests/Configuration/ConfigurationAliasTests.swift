@@ -92,7 +92,12 @@ import Testing
         #expect(throws: InputError.self) { try resolve("adapter: qlora") }
         #expect(throws: InputError.self) { try resolve("datasets: [{path: a}, {path: b}]") }
         #expect(throws: InputError.self) { try resolve("lora_parameters: {scale: 2}") }
-        #expect(throws: InputError.self) { try resolve("grad_checkpoint: true") }
+    }
+
+    @Test(arguments: ["grad_checkpoint", "gradient_checkpointing"])
+    func `activation checkpointing has the names of other tools`(name: String) throws {
+        #expect(try resolve("\(name): true").activationCheckpointing)
+        #expect(try !resolve("\(name): false").activationCheckpointing)
     }
 
     @Test func `one key under two names is an error`() {

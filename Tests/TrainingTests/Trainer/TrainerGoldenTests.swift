@@ -62,14 +62,50 @@ struct TrainerGoldenTests {
         }
     }
 
+    /// Adapters with dropout; the second half of the run keeps what the first half computed again.
+    @Test func `a run that is stopped with activation checkpointing resumes without it, to the bit`() throws {
+        let folder = try TemporaryFolder()
+        func run(_ name: String, checkpointing: Bool, stopAfter: Int?, start: RunStart) throws -> [[Float]] {
+            var configuration = TrainingConfiguration()
+            configuration.outputFolder = "\(folder.path)/\(name)"
+            configuration.steps = 5
+            configuration.batchSize = 2
+            configuration.adapter.rank = 2
+            configuration.adapter.dropout = 0.2
+            configuration.activationCheckpointing = checkpointing
+            let backend = CPUBackend()
+            let model = try AdaptedModel(
+                CausalLM(
+                    ModelSource(path: GoldenFolder("lora/model").path), computeType: .float32,
+                    backend: backend),
+                configuration: configuration)
+            #expect(model.checkpointsActivations == checkpointing)
+            let signal = StopSignal()
+            let trainer = try Trainer(
+                configuration, model: model, training: tinyExamples(6), validation: [], start: start,
+                backend: backend
+            ) { event in
+                if case .step(let metrics) = event, metrics.step == stopAfter { signal.request() }
+            }
+            _ = try trainer.run(stop: signal)
+            return model.parameters.map { backend.download($0.value) }
+        }
+        let whole = try run("whole", checkpointing: false, stopAfter: nil, start: .new)
+        let half = try run("halves", checkpointing: true, stopAfter: 2, start: .new)
+        #expect(half != whole)
+        #expect(try run("halves", checkpointing: false, stopAfter: nil, start: .resume) == whole)
+    }
+
     @Test func `a run that cannot fit is refused before it starts, with what to lower`() throws {
         let model = try CausalLM(
             ModelSource(path: GoldenFolder("lora/model").path), computeType: .float32, backend: CPUBackend())
         let adapters = try AdapterSet.install(LoRAConfiguration(rank: 4), into: model, seed: 1)
-        func plan(tokens: Int) -> MemoryPlan {
+        func plan(tokens: Int, checkpointing: Bool = false) -> MemoryPlan {
             let example = TokenizedExample(
                 tokens: Array(repeating: 1, count: tokens), isLabelled: Array(repeating: true, count: tokens))
-            return MemoryPlan(model, adapters: adapters, examples: [example, example, example], batchSize: 2)
+            return MemoryPlan(
+                model, adapters: adapters, examples: [example, example, example], batchSize: 2,
+                checkpointing: checkpointing)
         }
         #expect(plan(tokens: 100).largestBatchTokens == 200)
         #expect(
@@ -83,5 +119,13 @@ struct TrainerGoldenTests {
         }
         #expect(error?.problem.contains("batches of 200000 tokens") == true)
         #expect(error?.advice?.contains("batch_size") == true)
+        #expect(error?.advice?.contains("activation_checkpointing") == true)
+        let checkpointed = plan(tokens: 100_000, checkpointing: true)
+        #expect(checkpointed.totalBytes == large.totalBytes - large.checkpointingSavings)
+        #expect(checkpointed.activationBytes < large.activationBytes)
+        let other = #expect(throws: InputError.self) {
+            try checkpointed.check(loadedBytes: 0, available: 100_000_000, location: "run")
+        }
+        #expect(other?.advice?.contains("activation_checkpointing") == false)
     }
 }

@@ -149,6 +149,35 @@ import Testing
         #expect(try loss(model, isRecording: true) == sparse)
     }
 
+    @Test(arguments: [SparsityPlan.Method.calibrated, .random, .oracle], [0, 2])
+    func `checkpointed steps are sparse as others are, to the bit`(
+        method: SparsityPlan.Method, contextGradientFrom: Int
+    ) throws {
+        let model = try model()
+        var plan = SparsityPlan.uniform(feedForward: 0.5, attention: 0.5, layers: 0..<1, method: method)
+        plan.contextGradientFrom = contextGradientFrom
+        if method == .calibrated { plan.rank = 4 } else { plan.feedForwardAdapters = .dense }
+        let path = folder.path + "/plan.yaml"
+        try plan.write(to: path)
+        func step() throws -> (loss: Double, gradients: [[Float]]) {
+            for parameter in model.parameters { parameter.clearGradient() }
+            let backend = model.model.backend
+            let tape = Tape(backend: backend)
+            let loss = try model.loss(batch(), gradientScale: 1, on: tape, dropoutSeed: 3).sum
+            tape.backward()
+            return (loss, model.parameters.map { $0.gradient.map { backend.download($0) } ?? [] })
+        }
+        let dense = try step()
+        model.sparsity = try prepared(path, for: model, examples()).sparsity
+        model.prepare(step: 50, of: 100)
+        let plain = try step()
+        model.checkpointsActivations = true
+        let checkpointed = try step()
+        #expect(plain.gradients != dense.gradients)
+        #expect(checkpointed.loss == plain.loss)
+        #expect(checkpointed.gradients == plain.gradients)
+    }
+
     private var manyExamples: [TokenizedExample] { (0..<6).flatMap { _ in examples() } }
 
     private func batch() -> Batch {
