@@ -76,7 +76,7 @@ final class Worker {
     /// The next line of numbers; other lines are the program's own business.
     private func nextLine(within limit: Double) throws -> JSONValue? {
         let clock = ContinuousClock()
-        let end = clock.now + .seconds(limit)
+        let deadline = clock.now + .seconds(limit)
         let descriptor = output.fileHandleForReading.fileDescriptor
         while true {
             if let newline = received.firstIndex(of: UInt8(ascii: "\n")) {
@@ -86,7 +86,7 @@ final class Worker {
                 observeMemory()
                 return try JSONParser.parse(line, location: name)
             }
-            guard clock.now < end else {
+            guard clock.now < deadline else {
                 end()
                 return nil
             }
