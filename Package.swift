@@ -100,6 +100,9 @@ let package = Package(
             ]),
         tests("EvaluationTests", ["Evaluation"]),
         tests(
+            "BenchmarksTests",
+            ["Benchmarks", "ContextualSparsity", "Models", "FileSupport", argumentParser]),
+        tests(
             "CommandLineToolTests",
             [
                 "CommandLineTool", "SparseLoRA", "Training", "Checkpoints", "FileSupport", "Tokenization",

@@ -1,7 +1,6 @@
 // Timing that can be trusted on a shared machine: alternate, repeat, take medians.
 
 internal import Foundation
-internal import TensorEngine
 
 enum Measurement {
     /// Seconds that `work` takes.
@@ -26,16 +25,4 @@ enum Measurement {
         let middle = sorted.count / 2
         return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
     }
-}
-
-/// What every report starts with: numbers mean nothing without it.
-struct MachineDescription {
-    let processor: String
-    let kernels: String
-
-    static func current() -> MachineDescription {
-        MachineDescription(processor: processorName(), kernels: CPUBackend().description)
-    }
-
-    var line: String { "machine: \(processor); kernels: \(kernels)" }
 }
