@@ -236,8 +236,9 @@ extension Normalizer.Form {
         switch self {
         case .nfc: text.precomposedStringWithCanonicalMapping
         case .nfd: text.decomposedStringWithCanonicalMapping
-        case .nfkc: text.precomposedStringWithCompatibilityMapping
-        case .nfkd: text.decomposedStringWithCompatibilityMapping
+        // Foundation leaves the marks of half-width kana where they come to stand: neither ordered nor composed.
+        case .nfkc: text.decomposedStringWithCompatibilityMapping.precomposedStringWithCanonicalMapping
+        case .nfkd: text.decomposedStringWithCompatibilityMapping.decomposedStringWithCanonicalMapping
         }
     }
 }

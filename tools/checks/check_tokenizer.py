@@ -87,7 +87,7 @@ def compare(benchmarks, model, name, folder, texts, tokenizer):
     if output.returncode:
         print(f"  {name}: {output.stdout.strip()[-500:]}", flush=True)
         return {"name": name, "failed": True}
-    kinds = [json.loads(line) for line in output.stdout.splitlines()]
+    kinds = [json.loads(line) for line in output.stdout.split("\n") if line]
     for kind in kinds:
         for report in kind["reported"]:
             print(f"  {name}, {kind['name']} {explain(tokenizer, texts[kind['name']], report)}", flush=True)
