@@ -1,6 +1,6 @@
 // What a model has read of a conversation, so that the next turn reads only what is new.
 
-package import FileSupport
+import FileSupport
 import TensorEngine
 
 /// The keys and values of one sequence, kept from one generation to the next.
