@@ -70,13 +70,33 @@ check-gemma: build $(GEMMA) $(VENV)/.installed ## A real Gemma 3: loading time, 
 	$(PYTHON) tools/checks/check_gemma.py --model $(GEMMA) --sparselora $(SPARSELORA) --data $(TRACE_DATA) \
 	    --work $(CHECKS)/gemma
 
-.PHONY: check-step
-check-step: build $(MODEL)/config.json ## Speed and memory of a training step, beside PEFT
-	$(PYTHON) tools/checks/check_step.py --model $(MODEL) --benchmarks $(BENCHMARKS)
+# Where the runs of check-speed are kept. COMPARE=FILE shows what changed against an earlier one; ONLY=step,gemma takes some
+# cases; EPOCH_BATCHES=8 bounds the real data sets.
+SPEED := $(CHECKS)/speed
+RUN_SPEED = $(BENCHMARKS) speed --model $(MODEL) --gemma $(GEMMA) --python $(PYTHON) --work $(SPEED) \
+    $(if $(wildcard $(QUALITY_DATA)),--data $(QUALITY_DATA)) $(if $(COMPARE),--compare $(COMPARE)) \
+    $(if $(ONLY),--only $(ONLY)) $(if $(EPOCH_BATCHES),--epoch-batches $(EPOCH_BATCHES))
+
+.PHONY: check-speed
+check-speed: build $(MODEL)/config.json $(GEMMA) ## Every speed and memory bar that fits in ten minutes, PEFT alternating
+	$(RUN_SPEED) --save $(SPEED)/quick.jsonl
+
+.PHONY: check-speed-full
+check-speed-full: build $(MODEL)/config.json $(GEMMA) ## The same in full size with whole epochs, hours
+	$(RUN_SPEED) --form full --save $(SPEED)/full.jsonl
+
+.PHONY: benchmarks-page
+benchmarks-page: ## Write docs/BENCHMARKS.md from the newest run of check-speed or check-speed-full
+	$(BENCHMARKS) report --page docs/BENCHMARKS.md $$(ls -t $(SPEED)/*.jsonl | grep -E '/(quick|full).jsonl' | head -1)
 
 .PHONY: check-tokenizers
-check-tokenizers: $(MODEL)/config.json ## Every tokenizer at hand gives the ids of Hugging Face tokenizers, 100 MB each
-	$(PYTHON) tools/checks/check_tokenizer.py $(MODEL) $(GGUF) --zoo .cache/tokenizers --megabytes 100
+check-tokenizers: build $(MODEL)/config.json $(GEMMA) ## Every tokenizer at hand gives the ids of Hugging Face tokenizers, 100 MB each
+	$(PYTHON) tools/checks/check_tokenizer.py $(MODEL) $(GGUF) $(GEMMA) --zoo --cache .cache/tokenizers \
+	    --benchmarks $(BENCHMARKS)
+
+.PHONY: check-tokenizer-export
+check-tokenizer-export: $(GGUF) $(GEMMA) $(VENV)/.installed ## transformers reads the tokenizers that we export from GGUF files
+	$(PYTHON) tools/checks/check_tokenizer_export.py $(GGUF) $(GEMMA) --zoo .cache/tokenizers
 
 .PHONY: check-sparsity
 check-sparsity: ## Contextual sparsity: its acceptance tests, and PyTorch's channels, losses and gradients
@@ -91,19 +111,10 @@ check-sparsity: ## Contextual sparsity: its acceptance tests, and PyTorch's chan
 	    printf "check-sparsity: %d tests, %d models within %.1e of PyTorch (allowed: 1e-4)%s\n", \
 	    tests, models, worst, missed ? ": MISSED" : ""; exit missed }' $(CHECKS)/sparsity/deviations/*
 
-.PHONY: check-gemm
-check-gemm: build ## Speed of the matrix product at the shapes of real models
-	$(BENCHMARKS) gemm --check
-
 .PHONY: check-templates
 check-templates: build $(VENV)/.installed ## Every chat template in TEMPLATES=folder renders as in Jinja
 	$(PYTHON) tools/checks/check_templates.py --folder $(or $(TEMPLATES),$(error TEMPLATES names a folder of .jinja files)) \
 	    --sparselora $(SPARSELORA)
-
-.PHONY: check-sparse-speed
-check-sparse-speed: build $(MODEL)/config.json ## How much of the predicted speed-up sparse steps realise
-	$(BENCHMARKS) sparse-step --billion --layers 8 --batch 1 --length 1024 --check 0.95
-	$(BENCHMARKS) sparse-step --model $(MODEL) --check 0.90
 
 # What check-quality trains and tests on: folders arithmetic and commonsense with train.jsonl and test-*.jsonl.
 QUALITY_DATA ?= ../shared/data

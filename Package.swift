@@ -73,7 +73,7 @@ let package = Package(
             name: "Benchmarks",
             dependencies: [
                 "SparseLoRA", "CKernels", "FileSupport", "TensorEngine", "Checkpoints", "Models", "Adapters",
-                "ContextualSparsity", "Training", argumentParser,
+                "ContextualSparsity", "Tokenization", "Training", argumentParser,
             ],
             swiftSettings: swiftSettings),
         .target(
@@ -99,6 +99,9 @@ let package = Package(
                 "Models", "Adapters",
             ]),
         tests("EvaluationTests", ["Evaluation"]),
+        tests(
+            "BenchmarksTests",
+            ["Benchmarks", "ContextualSparsity", "Models", "FileSupport", argumentParser]),
         tests(
             "CommandLineToolTests",
             [

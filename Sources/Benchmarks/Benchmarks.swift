@@ -6,16 +6,21 @@ internal import ArgumentParser
 struct Benchmarks: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "Benchmarks",
-        abstract: "Measures kernels and training steps against this machine's own ceilings.",
+        abstract:
+            "Measures kernels and training steps against this machine's own ceilings, and against PEFT.",
         discussion: """
             Times are medians of rounds that alternate between the things compared. Build with -c release.
 
-              Benchmarks gemm --check     matrix products of real models against the measured peak
-              Benchmarks step MODEL       one LoRA training step
-              Benchmarks sparse-step ...  a sparse step against a dense one and what their operations predict
-              Benchmarks startup MODEL    from opening the files to the first step's loss
+              Benchmarks kernels                  products, attention and passes over memory as shares of the ceilings
+              Benchmarks step --model MODEL       one LoRA training step, dense or sparse
+              Benchmarks decode --model MODEL     generation, token by token and a prompt at once
+              Benchmarks speed --model MODEL      all bars, PEFT alternating; saves, compares
+              Benchmarks report speed.jsonl       a saved run as a table or as the page of results
+              Benchmarks startup --model MODEL    from opening the files to the first step
+              Benchmarks tokenizer --model MODEL  a tokenizer's ids against a reference, and its speed
             """,
         subcommands: [
-            GemmBenchmark.self, StepBenchmark.self, SparseStepBenchmark.self, StartupBenchmark.self,
+            KernelBenchmark.self, StepBenchmark.self, DecodeBenchmark.self, SpeedBenchmark.self,
+            ReportBenchmark.self, StartupBenchmark.self, TokenizerBenchmark.self,
         ])
 }

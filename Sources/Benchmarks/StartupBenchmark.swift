@@ -28,7 +28,7 @@ struct StartupBenchmark: ParsableCommand {
     }
 
     func run() throws {
-        print(MachineDescription.current().line)
+        print(Machine.current().line)
         // The first start reads the model from disk; the others find it in the page cache, as a user's second run does.
         var seconds: [Double] = []
         for round in 0...rounds {
@@ -79,13 +79,14 @@ struct StartupBenchmark: ParsableCommand {
 
     /// Memory requests after the second of some equal training steps.
     private func requestsOfSteadySteps() throws -> Int {
-        let step = try TimedStep(
-            model: CausalLM(ModelSource(path: model), backend: CPUBackend()), rank: 16,
-            targets: ["q_proj", "v_proj"])
-        let (sequences, labels) = step.randomBatch(sequences: 2, length: 128, labelled: 0.25)
-        for _ in 0..<2 { _ = try step.run(sequences, labels) }
+        let work = try StepWork.parse([
+            "--model", model, "--rank", "16", "--targets", "q_proj,v_proj", "--batch", "2", "--length", "128",
+        ])
+        let step = try TimedStep(work)
+        let batch = try work.batches(vocabularySize: step.model.configuration.vocabularySize)[0]
+        for _ in 0..<2 { _ = try step.run(batch) }
         let before = MemoryPool.shared.statistics.systemRequests
-        for _ in 0..<3 { _ = try step.run(sequences, labels) }
+        for _ in 0..<3 { _ = try step.run(batch) }
         return MemoryPool.shared.statistics.systemRequests - before
     }
 }

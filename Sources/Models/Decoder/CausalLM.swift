@@ -28,7 +28,7 @@ package final class CausalLM {
     private let blocks: [DecoderBlock]
     private let finalNorm: Normalization
     /// [V, D]; the embedding table in models that tie them.
-    let head: FrozenWeight
+    package let head: FrozenWeight
     private let rotary: RotaryEmbedding
 
     /// Loads a model's weights.

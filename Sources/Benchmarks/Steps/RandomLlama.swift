@@ -14,18 +14,11 @@ struct RandomLlama {
 
     init(layerCount: Int) { self.layerCount = layerCount }
 
-    /// Writes a Hugging Face folder, bf16, about 2.2 GB with all 22 layers, and gives its path.
-    func write() throws -> String {
-        let folder = NSTemporaryDirectory() + "/random-llama-\(ProcessInfo.processInfo.processIdentifier)"
+    /// A Hugging Face folder, bf16, about 2.2 GB with all 22 layers; written the first time.
+    func folder(in parent: String) throws -> String {
+        let folder = "\(parent)/random-llama-\(layerCount)"
+        if FileStatus(path: "\(folder)/config.json") == .file { return folder }
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        try AtomicFile.write(
-            to: "\(folder)/config.json",
-            text: """
-                {"model_type": "llama", "hidden_size": \(width), "intermediate_size": \(inner),
-                 "num_hidden_layers": \(layerCount), "num_attention_heads": 32, "num_key_value_heads": 4,
-                 "vocab_size": \(vocabulary), "max_position_embeddings": 2048, "rms_norm_eps": 1e-5,
-                 "rope_theta": 10000.0, "tie_word_embeddings": false, "hidden_act": "silu"}
-                """)
         var tensors = [
             matrix("model.embed_tokens", vocabulary, width), matrix("lm_head", vocabulary, width),
             vector("model.norm"),
@@ -43,6 +36,15 @@ struct RandomLlama {
             ]
         }
         try SafetensorsWriter.write(tensors, to: "\(folder)/model.safetensors")
+        // Last: where it is, the folder is whole.
+        try AtomicFile.write(
+            to: "\(folder)/config.json",
+            text: """
+                {"model_type": "llama", "hidden_size": \(width), "intermediate_size": \(inner),
+                 "num_hidden_layers": \(layerCount), "num_attention_heads": 32, "num_key_value_heads": 4,
+                 "vocab_size": \(vocabulary), "max_position_embeddings": 2048, "rms_norm_eps": 1e-5,
+                 "rope_theta": 10000.0, "tie_word_embeddings": false, "hidden_act": "silu"}
+                """)
         return folder
     }
 

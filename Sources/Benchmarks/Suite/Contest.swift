@@ -1,0 +1,87 @@
+// Programs that take the same steps in turns, and what came of it.
+
+internal import FileSupport
+internal import Foundation
+
+/// A program and how it is called.
+struct Contender {
+    let name: String
+    let command: [String]
+    /// Seconds for one step, after which it is ended and counted as if it just had finished.
+    var limit: Double
+}
+
+/// What one contender did.
+struct Standing {
+    let name: String
+    var seconds: [Double] = []
+    /// Measured beside each step, GFLOP/s.
+    var peaks: [Double] = []
+    var attentionSeconds: [Double] = []
+    /// Whether it was ended: `seconds` is then a bound in its favour.
+    var isBound = false
+    var peakBytes = 0
+    var ready = JSONValue.null
+    /// Answers to the timed steps.
+    var answers: [JSONValue] = []
+
+    /// Of a step.
+    var median: Double { Measurement.median(seconds) }
+    var total: Double { seconds.reduce(0, +) }
+    var gigaflop: Double { ready["gigaflop"]?.doubleValue ?? 0 }
+    var denseGigaflop: Double { ready["dense_gigaflop"]?.doubleValue ?? 0 }
+    var peakGigabytes: Double { Double(peakBytes) / 1e9 }
+
+    /// The operations that a step needs, by its time, by the arithmetic peak measured beside it.
+    var shareOfPeak: Double { Measurement.median(zip(seconds, peaks).map { gigaflop / $0 / $1 }) }
+}
+
+struct Contest {
+    let workFolder: String
+    /// Told what happens, for whoever waits.
+    let log: (String) -> Void
+
+    /// Every contender takes `warmup` steps that do not count and `rounds` that do, in turns.
+    func run(_ contenders: [Contender], warmup: Int, rounds: Int) throws -> [Standing] {
+        var standings = contenders.map { Standing(name: $0.name) }
+        var workers: [Worker?] = []
+        for (number, contender) in contenders.enumerated() {
+            let worker = try Worker(contender.name, command: contender.command, workFolder: workFolder)
+            let isReady = try worker.becomesReady(within: 300)
+            standings[number].ready = worker.ready
+            standings[number].isBound = !isReady
+            workers.append(isReady ? worker : nil)
+        }
+        for round in 0..<warmup + rounds {
+            for (number, worker) in workers.enumerated() {
+                guard let worker else { continue }
+                let limit = contenders[number].limit
+                guard let answer = try worker.step(within: limit) else {
+                    log("  \(worker.name): stopped after \(fixed(limit, 0)) s")
+                    standings[number].isBound = true
+                    standings[number].seconds.append(limit)
+                    standings[number].peakBytes = worker.peakBytes
+                    workers[number] = nil
+                    continue
+                }
+                let seconds = answer["seconds"]?.doubleValue ?? .nan
+                log(
+                    "  \(worker.name), \(round < warmup ? "warm-up" : "round \(round - warmup + 1)"): "
+                        + "\(fixed(seconds, 3)) s")
+                guard round >= warmup else { continue }
+                standings[number].answers.append(answer)
+                standings[number].seconds.append(seconds)
+                if let peak = answer["peak_gigaflops"]?.doubleValue { standings[number].peaks.append(peak) }
+                if let attention = answer["attention_seconds"]?.doubleValue {
+                    standings[number].attentionSeconds.append(attention)
+                }
+            }
+        }
+        for (number, worker) in workers.enumerated() {
+            guard let worker else { continue }
+            worker.finish()
+            standings[number].peakBytes = worker.peakBytes
+        }
+        return standings
+    }
+}

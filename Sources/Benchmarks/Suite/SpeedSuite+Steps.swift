@@ -1,0 +1,187 @@
+// Training steps of random tokens: the first row of the bars, all projections, Gemma, 1.1 billion parameters.
+
+internal import Foundation
+internal import TensorEngine
+
+extension SpeedSuite {
+    private static let halfName = "SparseLoRA bf16, half the operations"
+    private static let denseName = "SparseLoRA bf16"
+    private static let exactName = "SparseLoRA f32"
+    private static let checkpointedName = "SparseLoRA bf16, checkpointed"
+
+    func runKernels() {
+        var kernels = RunRecord(machine: record.machine, form: "")
+        for set in InstructionSet.available where KernelBenchmark.isForUse(set) {
+            kernels.figures += set.run { KernelCases(set, rounds: setting.isQuick ? 3 : 9).figures() }
+        }
+        note(kernels.figures)
+        record(KernelBenchmark.bars(kernels))
+    }
+
+    /// SmolLM2-135M, 4x512 tokens, the last quarter labelled, rank 32 on q, k, v, o.
+    func runStep() throws {
+        let work = ["step", "--model", setting.model]
+        let scenario = "step: SmolLM2-135M, 4x512 tokens, a quarter labelled, rank 32 on q, k, v, o"
+        let contenders = [
+            ours(Self.denseName, work), ours(Self.halfName, work + ["--sparsity", "0.5"]),
+            ours(Self.exactName, work + ["--dtype", "float32"]),
+            ours(Self.checkpointedName, work + ["--checkpointing"]), peft(work, dtype: "float32"),
+            // Where it has no fast path one stopped step says enough.
+            peft(work, dtype: "bfloat16", limit: setting.isQuick && !Machine.hasBF16Products ? 30 : nil),
+        ].compactMap(\.self)
+        let standings = try hold(contenders, rounds: setting.isQuick ? 2 : 5)
+        report(scenario, contenders.compactMap { standings[$0.name] })
+        guard let dense = standings[Self.denseName], let half = standings[Self.halfName],
+            let exact = standings[Self.exactName], let checkpointed = standings[Self.checkpointedName]
+        else { return }
+        let single = standings["PEFT f32"]
+        let peer = [single, standings["PEFT bf16"]].compactMap(\.self).filter { !$0.isBound }
+            .min { $0.median < $1.median }
+        let peerNote = peer.map { peer in
+            let other = standings["PEFT bf16"].map {
+                $0.name == peer.name
+                    ? ""
+                    : "; \($0.isBound ? "over " : "")\(fixed($0.median / dense.median, 1))x PEFT bf16"
+            }
+            return "against \(peer.name), its faster type here" + (other ?? "")
+        }
+        bar(
+            "dense step", .atLeast, 2.1, peer.map { $0.median / dense.median }, unit: "x",
+            peerNote ?? Self.noPeer)
+        bar("dense step, share of the measured peak", .atLeast, 0.65, dense.shareOfPeak, unit: "", "")
+        bar(
+            "step at half the operations", .atLeast, 3.8, peer.map { $0.median / half.median }, unit: "x",
+            peerNote ?? Self.noPeer)
+        let (share, predicted) = realised(half, over: dense)
+        bar(
+            "realised of what half the operations predict", .atLeast, 0.9, share, unit: "",
+            "predicted \(fixed(predicted, 2))x")
+        bar(
+            "f32 step", .atLeast, 1.5, single.map { $0.median / exact.median }, unit: "x",
+            single == nil ? Self.noPeer : "against PEFT f32")
+        bar(
+            "memory of the dense step", .atMost, 1.3, dense.peakGigabytes, unit: " GB",
+            peer.map { "\($0.name) \(fixed($0.peakGigabytes, 1)) GB" } ?? "")
+        bar(
+            "memory with activation checkpointing", .atMost, 0.8, checkpointed.peakGigabytes, unit: " GB",
+            "takes \(fixed(checkpointed.median / dense.median, 2)) times as long")
+    }
+
+    /// A plan that leaves out more, on steps that consist of prompts.
+    func runSparsity() throws {
+        let work = ["step", "--model", setting.model, "--batch", "8", "--labelled-fraction", "0.125"]
+        let sparseName = "SparseLoRA bf16, the checked plan"
+        let contenders = [
+            ours(Self.denseName, work), ours(sparseName, work + ["--sparsity", StepBenchmark.checkedPlan]),
+        ]
+        let standings = try hold(contenders, rounds: setting.isQuick ? 2 : 5)
+        report("8x512 tokens, an eighth labelled", contenders.compactMap { standings[$0.name] })
+        guard let dense = standings[Self.denseName], let sparse = standings[sparseName] else { return }
+        let (share, predicted) = realised(sparse, over: dense)
+        bar(
+            "realised of what the checked plan predicts", .atLeast, 0.9, share, unit: "",
+            "predicted \(fixed(predicted, 2))x: nine tenths of the feed-forward channels and half of attention left out"
+        )
+    }
+
+    func runProjections() throws {
+        // Half the sequences give the same ratio in half the time.
+        let batch = setting.isQuick ? 2 : 4
+        let work = [
+            "step", "--model", setting.model, "--batch", "\(batch)", "--targets",
+            TimedStep.allLinear.joined(separator: ","),
+        ]
+        let contenders = [ours(Self.denseName, work), peft(work, dtype: peftType)].compactMap(\.self)
+        let standings = try hold(contenders, rounds: setting.isQuick ? 1 : 5)
+        report(
+            "all seven projections adapted, \(batch)x512 tokens",
+            contenders.compactMap { standings[$0.name] })
+        guard let dense = standings[Self.denseName] else { return }
+        let peer = standings[Self.peftName(peftType)]
+        bar(
+            "all seven projections adapted", .atLeast, 2.1, peer.map { $0.median / dense.median }, unit: "x",
+            "\(note(peer)); \(batch)x512 tokens")
+    }
+
+    func runGemma() throws {
+        guard let gemma = setting.gemma else {
+            bar("Gemma 3 270M step", .atLeast, 3, nil, unit: "x", "no --gemma file was given")
+            bar(
+                "memory of the Gemma 3 step", .atMost, 0.25, nil, unit: " of PEFT's",
+                "no --gemma file was given")
+            return
+        }
+        let batch = setting.isQuick ? 1 : 4
+        let work = ["step", "--model", gemma, "--batch", "\(batch)"]
+        let contenders = [ours(Self.denseName, work), peft(work, dtype: peftType)].compactMap(\.self)
+        let standings = try hold(contenders, rounds: setting.isQuick ? 1 : 5)
+        report(
+            "Gemma 3 270M, 262,144 words, \(batch)x512 tokens, a quarter labelled",
+            contenders.compactMap { standings[$0.name] })
+        guard let dense = standings[Self.denseName] else { return }
+        let peer = standings[Self.peftName(peftType)]
+        let note = "\(self.note(peer)); \(batch)x512 tokens"
+        bar("Gemma 3 270M step", .atLeast, 3, peer.map { $0.median / dense.median }, unit: "x", note)
+        bar(
+            "memory of the Gemma 3 step", .atMost, 0.25,
+            peer.map { Double(dense.peakBytes) / Double($0.peakBytes) }, unit: " of PEFT's", note)
+    }
+
+    /// The shape of TinyLlama with random weights; fewer layers in the quick form.
+    func runBillion() throws {
+        let layers = setting.isQuick ? 6 : 22
+        let folder = try RandomLlama(layerCount: layers).folder(in: setting.work)
+        let work = ["step", "--model", folder, "--batch", "1", "--length", "1024"]
+        let contenders = [
+            ours(Self.denseName, work), ours(Self.halfName, work + ["--sparsity", "0.5"]),
+            peft(work, dtype: peftType),
+        ].compactMap(\.self)
+        let standings = try hold(contenders, rounds: setting.isQuick ? 1 : 3)
+        let title = layers == 22 ? "1.1 B Llama" : "\(layers) of the 22 layers of a 1.1 B Llama"
+        report("\(title), random weights, 1x1024 tokens", contenders.compactMap { standings[$0.name] })
+        guard let dense = standings[Self.denseName], let half = standings[Self.halfName] else { return }
+        let peer = standings[Self.peftName(peftType)]
+        let note = layers == 22 ? "" : "\(layers) of 22 layers"
+        bar(
+            "1.1 B Llama", .atLeast, 1.5, peer.map { $0.median / dense.median }, unit: "x",
+            [self.note(peer), note].filter { !$0.isEmpty }.joined(separator: "; "))
+        bar("1.1 B Llama, share of the measured peak", .atLeast, 0.72, dense.shareOfPeak, unit: "", note)
+        let (share, predicted) = realised(half, over: dense)
+        bar(
+            "1.1 B Llama, realised of what half the operations predict", .atLeast, 0.95, share, unit: "",
+            "predicted \(fixed(predicted, 2))x\(note.isEmpty ? "" : "; \(note)")")
+    }
+
+    /// Tokens a second as steps grow, attention's own time taken out.
+    func runGrowth() throws {
+        let work = ["step", "--model", setting.model, "--profile"]
+        func contest(_ shapes: [(batch: Int, length: Int)], _ title: String, _ name: String) throws {
+            let contenders = shapes.map { batch, length in
+                ours("\(batch)x\(length)", work + ["--batch", "\(batch)", "--length", "\(length)"])
+            }
+            let standings = try hold(contenders, rounds: setting.isQuick ? 2 : 5)
+            report(title, contenders.compactMap { standings[$0.name] })
+            var rates: [Double] = []
+            for (shape, contender) in zip(shapes, contenders) {
+                guard let standing = standings[contender.name] else { continue }
+                let rest = Measurement.median(
+                    zip(standing.seconds, standing.attentionSeconds).map { $0 - $1 })
+                rates.append(Double(shape.batch * shape.length) / rest)
+                note(title, contender.name, "tokens/s without attention", rates[rates.count - 1])
+            }
+            guard let slowest = rates.min(), let fastest = rates.max() else { return }
+            bar(
+                name, .atLeast, 0.9, slowest / fastest, unit: "",
+                "slowest by fastest of \(contenders.map(\.name).joined(separator: ", ")), attention aside")
+        }
+        let counts = setting.isQuick ? [1, 4, 16] : [1, 2, 4, 8, 16]
+        let length = setting.isQuick ? 128 : 512
+        try contest(
+            counts.map { ($0, length) }, "growth: 1 to 16 sequences of \(length) tokens",
+            "growth in sequences")
+        let lengths = setting.isQuick ? [128, 512, 2048] : [128, 256, 512, 1024, 2048]
+        try contest(
+            lengths.map { (setting.isQuick ? 1 : 4, $0) },
+            "growth: \(setting.isQuick ? 1 : 4) sequences of 128 to 2,048 tokens", "growth in length")
+    }
+}

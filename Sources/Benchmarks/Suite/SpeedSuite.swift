@@ -1,0 +1,114 @@
+// Runs cases and keeps what they found.
+
+internal import FileSupport
+internal import Foundation
+
+final class SpeedSuite {
+    let setting: SpeedSetting
+    private(set) var record: RunRecord
+    private let contest: Contest
+
+    init(setting: SpeedSetting) {
+        self.setting = setting
+        record = RunRecord(machine: .current(), form: setting.form.rawValue)
+        contest = Contest(workFolder: setting.work) { text in
+            FileHandle.standardError.write(Data("\(text)\n".utf8))
+        }
+    }
+
+    func run(_ speedCase: SpeedCase) throws {
+        switch speedCase {
+        case .kernels: runKernels()
+        case .step: try runStep()
+        case .sparsity: try runSparsity()
+        case .projections: try runProjections()
+        case .gemma: try runGemma()
+        case .billion: try runBillion()
+        case .generation: try runGeneration()
+        case .growth: try runGrowth()
+        case .arithmetic: try runRealData("arithmetic", share: 1, sparsity: nil, goal: 3)
+        case .commonsense: try runRealData("commonsense", share: 0.1, sparsity: 0.5, goal: 5)
+        }
+    }
+
+    // MARK: What cases are made of
+
+    func note(
+        _ scenario: String, _ subject: String, _ quantity: String, _ value: Double, isBound: Bool = false
+    ) {
+        record.figures.append(
+            Figure(
+                scenario: scenario, subject: subject, quantity: quantity, value: value, isBound: isBound))
+    }
+
+    func note(_ figures: [Figure]) { record.figures += figures }
+
+    func record(_ bars: [Bar]) { record.bars += bars }
+
+    func bar(
+        _ name: String, _ direction: Bar.Direction, _ goal: Double, _ value: Double?, unit: String,
+        _ note: String
+    ) {
+        record.bars.append(
+            Bar(name: name, direction: direction, goal: goal, value: value, unit: unit, note: note))
+    }
+
+    /// This executable taking the steps of a work.
+    func ours(_ name: String, _ arguments: [String], limit: Double = 600) -> Contender {
+        Contender(
+            name: name, command: [CommandLine.arguments[0]] + arguments + ["--worker"], limit: limit)
+    }
+
+    /// PEFT taking the same steps; nil where there is no Python for it.
+    func peft(_ arguments: [String], dtype: String, limit: Double? = nil) -> Contender? {
+        guard let python = setting.python else { return nil }
+        let arguments = Array(arguments.drop { $0 == "step" })
+        return Contender(
+            name: Self.peftName(dtype),
+            command: [python, setting.peer] + arguments + ["--dtype", dtype, "--worker"],
+            limit: limit ?? (setting.isQuick ? 90 : 300))
+    }
+
+    static func peftName(_ dtype: String) -> String { "PEFT \(dtype == "bfloat16" ? "bf16" : "f32")" }
+
+    /// The type in which PyTorch is fast on this processor.
+    var peftType: String { Machine.hasBF16Products ? "bfloat16" : "float32" }
+
+    /// Against whom a ratio is.
+    func note(_ peer: Standing?) -> String {
+        guard let peer else { return Self.noPeer }
+        let type = peftType == "bfloat16" ? "" : ": without bf16 products its bf16 is slower still"
+        return "against \(peer.name)\(type)\(peer.isBound ? "; stopped, so at least that" : "")"
+    }
+
+    static let noPeer = "no Python with PEFT was given"
+
+    func hold(_ contenders: [Contender], warmup: Int = 1, rounds: Int) throws -> [String: Standing] {
+        let standings = try contest.run(contenders, warmup: warmup, rounds: rounds)
+        return Dictionary(uniqueKeysWithValues: standings.map { ($0.name, $0) })
+    }
+
+    /// Figures of step cases: times, rates and memory of every contender, in order.
+    ///
+    /// - Parameter tokens: of all rounds together where each is another batch; nil where each is the same one.
+    func report(_ scenario: String, _ standings: [Standing], tokens: Int? = nil) {
+        for standing in standings {
+            let seconds = tokens == nil ? standing.median : standing.total
+            let count = tokens.map { Double($0) } ?? standing.ready["tokens"]?.doubleValue ?? 0
+            note(scenario, standing.name, "seconds", seconds, isBound: standing.isBound)
+            if !standing.isBound { note(scenario, standing.name, "tokens/s", count / seconds) }
+            note(
+                scenario, standing.name, "peak GB", standing.peakGigabytes, isBound: standing.isBound)
+            guard standing.gigaflop > 0, tokens == nil else { continue }
+            note(scenario, standing.name, "GFLOP needed", standing.gigaflop)
+            note(scenario, standing.name, "share of peak", standing.shareOfPeak)
+        }
+    }
+
+    /// How much of the speed-up that operations predict a sparse step has realised, and how many they predict.
+    func realised(_ sparse: Standing, over dense: Standing) -> (share: Double, predicted: Double) {
+        let predicted = sparse.denseGigaflop / sparse.gigaflop
+        let measured = Measurement.median(zip(dense.seconds, sparse.seconds).map { $0 / $1 })
+        return (measured / predicted, predicted)
+    }
+}
