@@ -90,8 +90,13 @@ benchmarks-page: ## Write docs/BENCHMARKS.md from the newest run of check-speed 
 	$(BENCHMARKS) report --page docs/BENCHMARKS.md $$(ls -t $(SPEED)/*.jsonl | grep -E '/(quick|full).jsonl' | head -1)
 
 .PHONY: check-tokenizers
-check-tokenizers: $(MODEL)/config.json ## Every tokenizer at hand gives the ids of Hugging Face tokenizers, 100 MB each
-	$(PYTHON) tools/checks/check_tokenizer.py $(MODEL) $(GGUF) --zoo .cache/tokenizers --megabytes 100
+check-tokenizers: build $(MODEL)/config.json $(GEMMA) ## Every tokenizer at hand gives the ids of Hugging Face tokenizers, 100 MB each
+	$(PYTHON) tools/checks/check_tokenizer.py $(MODEL) $(GGUF) $(GEMMA) --zoo --cache .cache/tokenizers \
+	    --benchmarks $(BENCHMARKS)
+
+.PHONY: check-tokenizer-export
+check-tokenizer-export: $(GGUF) $(GEMMA) $(VENV)/.installed ## transformers reads the tokenizers that we export from GGUF files
+	$(PYTHON) tools/checks/check_tokenizer_export.py $(GGUF) $(GEMMA) --zoo .cache/tokenizers
 
 .PHONY: check-sparsity
 check-sparsity: ## Contextual sparsity: its acceptance tests, and PyTorch's channels, losses and gradients

@@ -73,7 +73,7 @@ let package = Package(
             name: "Benchmarks",
             dependencies: [
                 "SparseLoRA", "CKernels", "FileSupport", "TensorEngine", "Checkpoints", "Models", "Adapters",
-                "ContextualSparsity", "Training", argumentParser,
+                "ContextualSparsity", "Tokenization", "Training", argumentParser,
             ],
             swiftSettings: swiftSettings),
         .target(

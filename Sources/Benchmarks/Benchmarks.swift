@@ -17,9 +17,10 @@ struct Benchmarks: ParsableCommand {
               Benchmarks speed --model MODEL      all bars, PEFT alternating; saves, compares
               Benchmarks report speed.jsonl       a saved run as a table or as the page of results
               Benchmarks startup --model MODEL    from opening the files to the first step
+              Benchmarks tokenizer --model MODEL  a tokenizer's ids against a reference, and its speed
             """,
         subcommands: [
             KernelBenchmark.self, StepBenchmark.self, DecodeBenchmark.self, SpeedBenchmark.self,
-            ReportBenchmark.self, StartupBenchmark.self,
+            ReportBenchmark.self, StartupBenchmark.self, TokenizerBenchmark.self,
         ])
 }

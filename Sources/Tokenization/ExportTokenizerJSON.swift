@@ -1,6 +1,7 @@
 // Writes `tokenizer.json`, the format of the Hugging Face tokenizers library.
 
 import FileSupport
+import Foundation
 
 extension TokenizerDefinition {
     /// The document from which `TokenizerJSON` and Hugging Face tokenizers make this tokenizer again.
@@ -112,6 +113,11 @@ extension Normalizer.Step {
             .members(["type": .string("Strip"), "strip_left": .bool(left), "strip_right": .bool(right)])
         case .prepend(let text): .members(["type": .string("Prepend"), "prepend": .string(text)])
         case .replace(let replacement): replacement.json
+        case .precompiled(let charsmap):
+            .members([
+                "type": .string("Precompiled"),
+                "precompiled_charsmap": .string(Data(charsmap.source).base64EncodedString()),
+            ])
         }
     }
 }

@@ -14,6 +14,7 @@ struct Normalizer: Equatable, Sendable {
         /// Put before a text that is not empty.
         case prepend(String)
         case replace(Replacement)
+        case precompiled(PrecompiledCharsmap)
     }
 
     enum Form: String, Sendable { case nfc = "NFC", nfd = "NFD", nfkc = "NFKC", nfkd = "NFKD" }
@@ -29,15 +30,16 @@ struct Normalizer: Equatable, Sendable {
         return String(decoding: result, as: UTF8.self)
     }
 
-    /// Calls `body` with the normalised form of `bytes`, and whether it still has their start. Bytes that are not valid
-    /// UTF-8 stay as they are.
+    /// What `body` makes of the normalised form of `bytes`, and of where that starts: no more at the start of the text where a
+    /// step takes that away. Bytes that are not valid UTF-8 stay as they are.
     func withNormalized(
-        _ bytes: UnsafeBufferPointer<UInt8>,
-        _ body: (_ normalized: UnsafeBufferPointer<UInt8>, _ keepsStart: Bool) -> Void
-    ) {
+        _ bytes: UnsafeBufferPointer<UInt8>, start: PartStart,
+        _ body: (_ normalized: UnsafeBufferPointer<UInt8>, _ start: PartStart) -> PartStart
+    ) -> PartStart {
         var result: [UInt8]?
         var keepsStart = true
-        for step in steps {
+        let continues = start == .piece || start == .inside
+        for step in continues ? steps.compactMap(\.forContinuation) : steps {
             if let current = result {
                 current.withUnsafeBufferPointer { current in
                     keepsStart = keepsStart && !step.removesStart(of: current)
@@ -49,10 +51,11 @@ struct Normalizer: Equatable, Sendable {
                 result = step.applied(bytes)
             }
         }
+        let start = start == .text && !keepsStart ? .section : start
         if let result {
-            result.withUnsafeBufferPointer { body($0, keepsStart) }
+            return result.withUnsafeBufferPointer { body($0, start) }
         } else {
-            body(bytes, keepsStart)
+            return body(bytes, start)
         }
     }
 }
@@ -157,6 +160,17 @@ extension Normalizer.Step {
             return bytes.isEmpty ? nil : Array(prefix.utf8) + bytes
         case .replace(let replacement):
             return replacement.applied(to: bytes)
+        case .precompiled(let charsmap):
+            return charsmap.applied(to: bytes)
+        }
+    }
+
+    /// What is left of the step for a text that continues another.
+    fileprivate var forContinuation: Normalizer.Step? {
+        switch self {
+        case .prepend: nil
+        case .strip(_, let right): right ? .strip(left: false, right: true) : nil
+        case .unicode, .lowercase, .stripAccents, .replace, .precompiled: self
         }
     }
 
@@ -170,7 +184,7 @@ extension Normalizer.Step {
         case .strip(let left, _):
             return left && CharacterClasses.shared.characterClass(of: first) == CharacterClass.space
         case .stripAccents: return Self.marks.contains(first)
-        case .unicode, .lowercase, .prepend, .replace: return false
+        case .unicode, .lowercase, .prepend, .replace, .precompiled: return false
         }
     }
 

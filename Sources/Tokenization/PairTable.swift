@@ -1,4 +1,4 @@
-// A hash table from a pair of 32-bit numbers to 64 bits: merge rules, and the edges of the added-token trie.
+// A hash table from a pair of 32-bit numbers to 64 bits: merge rules.
 
 /// Open addressing with linear probing, at most half full; a lookup that misses costs about one cache line.
 struct PairTable: Sendable {

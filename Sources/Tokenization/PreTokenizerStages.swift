@@ -2,6 +2,18 @@
 
 import FileSupport
 
+/// Where in a text a part of it starts.
+enum PartStart: Sendable {
+    /// At its start.
+    case text
+    /// Behind an added token that is cut out before the text is normalised.
+    case section
+    /// Where the pre-tokenizer divides, or behind an added token of the normalised text.
+    case piece
+    /// Inside what belongs together: the part continues the one before.
+    case inside
+}
+
 extension PreTokenizer {
     /// Steps that only split, behind at most one that changes the text.
     struct Stage: Sendable {
@@ -47,12 +59,13 @@ extension PreTokenizer {
 
 extension PreTokenizer.Stage.Rewrite {
     /// The changed text, or nil where nothing changes.
-    func applied(_ text: Slice<UnsafeBufferPointer<UInt8>>, isStart: Bool) -> [UInt8]? {
+    func applied(_ text: Slice<UnsafeBufferPointer<UInt8>>, start: PartStart) -> [UInt8]? {
         switch self {
         case .prefixSpace:
-            return text.first == UInt8(ascii: " ") ? nil : [UInt8(ascii: " ")] + text
+            return start == .inside || text.first == UInt8(ascii: " ") ? nil : [UInt8(ascii: " ")] + text
         case .metaspace(let replacement, let prependScheme):
-            let prepends = prependScheme == .always || prependScheme == .first && isStart
+            let prepends =
+                prependScheme == .always && start != .inside || prependScheme == .first && start == .text
             let startsWithOne = text.first == UInt8(ascii: " ") || text.starts(with: replacement)
             var result: [UInt8] = prepends && !startsWithOne ? replacement : []
             result.reserveCapacity(text.count + text.count / 2 + 8)

@@ -7,6 +7,10 @@ struct SplitPattern: Equatable, Sendable {
     enum Source: Equatable, Sendable {
         case literal(String)
         case regularExpression(String)
+
+        var isRegularExpression: Bool {
+            if case .regularExpression = self { true } else { false }
+        }
     }
 
     /// What becomes of a match. `tokenizer.json` spells these as they are called here.

@@ -54,6 +54,21 @@ public final class Tokenizer: Sendable {
         }
     }
 
+    /// Whether text is matched against regular expressions that have no scanner of their own, which takes longer.
+    package var usesPatterns: Bool {
+        let splits = stages.flatMap(\.steps).contains { step in
+            if case .split(let pattern) = step { pattern.source.isRegularExpression } else { false }
+        }
+        let replacements = normalizer.steps.contains { step in
+            if case .replace(let replacement) = step {
+                replacement.pattern.isRegularExpression
+            } else {
+                false
+            }
+        }
+        return splits || replacements
+    }
+
     // MARK: Encoding
 
     /// The token ids of a text.
@@ -83,70 +98,100 @@ public final class Tokenizer: Sendable {
         }
     }
 
+    /// The token ids of a text that comes in parts, part by part.
+    ///
+    /// No token crosses from one part into the next, as when a model goes on where a prompt ends. In all else the parts
+    /// are encoded as the one text that they are: what some tokenizers put before a text, most often a space, does not
+    /// come again before a part that continues it.
+    public func encode(parts: [String]) -> [[Int32]] {
+        var start = PartStart.text
+        return parts.map { part in
+            var part = part
+            return part.withUTF8 {
+                var output: [Int32] = []
+                if !$0.isEmpty { encode($0, recognizeSpecialTokens: true, start: &start, into: &output) }
+                return output
+            }
+        }
+    }
+
     private func encode(
         _ bytes: UnsafeBufferPointer<UInt8>, addSpecialTokens: Bool, recognizeSpecialTokens: Bool
     ) -> [Int32] {
         var output = addSpecialTokens ? prefix : []
         output.reserveCapacity(bytes.count / 3 + 16)
+        var start = PartStart.text
+        encode(bytes, recognizeSpecialTokens: recognizeSpecialTokens, start: &start, into: &output)
+        if addSpecialTokens { output += suffix }
+        return output
+    }
+
+    /// - Parameter start: where in a longer text the bytes start; becomes where they end.
+    private func encode(
+        _ bytes: UnsafeBufferPointer<UInt8>, recognizeSpecialTokens: Bool, start: inout PartStart,
+        into output: inout [Int32]
+    ) {
         var workspace = workspaces.withLock { $0.popLast() } ?? EncodingWorkspace()
         for section in originalTextTokens.sections(
             of: bytes, in: 0..<bytes.count, recognizeSpecialTokens: recognizeSpecialTokens)
         {
             if let token = section.token {
                 output.append(token)
+                start = .section
             } else {
                 let text = UnsafeBufferPointer(rebasing: bytes[section.range])
-                normalizer.withNormalized(text) { normalized, keepsStart in
+                start = normalizer.withNormalized(text, start: start) { normalized, start in
                     encodeNormalized(
-                        normalized, isStart: keepsStart && section.range.lowerBound == 0,
-                        recognizeSpecialTokens: recognizeSpecialTokens, workspace: &workspace, into: &output)
+                        normalized, start: start, recognizeSpecialTokens: recognizeSpecialTokens,
+                        workspace: &workspace, into: &output)
                 }
             }
         }
         workspace.trim()
         workspaces.withLock { $0.append(workspace) }
-        if addSpecialTokens { output += suffix }
-        return output
     }
 
+    /// Returns where the text ends, for a part that continues it.
     private func encodeNormalized(
-        _ bytes: UnsafeBufferPointer<UInt8>, isStart: Bool, recognizeSpecialTokens: Bool,
+        _ bytes: UnsafeBufferPointer<UInt8>, start: PartStart, recognizeSpecialTokens: Bool,
         workspace: inout EncodingWorkspace, into output: inout [Int32]
-    ) {
+    ) -> PartStart {
+        var start = start
         for section in normalizedTextTokens.sections(
             of: bytes, in: 0..<bytes.count, recognizeSpecialTokens: recognizeSpecialTokens)
         {
             if let token = section.token {
                 output.append(token)
+                start = .piece
             } else {
                 encodePieces(
-                    bytes, in: section.range, isStart: isStart && section.range.lowerBound == 0, stage: 0,
-                    workspace: &workspace, into: &output)
+                    bytes, in: section.range, start: start, stage: 0, workspace: &workspace, into: &output)
+                start = .inside
             }
         }
+        return start
     }
 
     /// Runs a stage of the pre-tokenizer on a piece, and the later ones on the pieces that it makes.
     ///
-    /// - Parameter isStart: whether the piece starts the text that is encoded.
+    /// - Parameter start: where in the text the piece starts.
     private func encodePieces(
-        _ bytes: UnsafeBufferPointer<UInt8>, in range: Range<Int>, isStart: Bool, stage index: Int,
+        _ bytes: UnsafeBufferPointer<UInt8>, in range: Range<Int>, start: PartStart, stage index: Int,
         workspace: inout EncodingWorkspace, into output: inout [Int32]
     ) {
-        if let changed = stages[index].rewrite?.applied(bytes[range], isStart: isStart) {
+        if let changed = stages[index].rewrite?.applied(bytes[range], start: start) {
             changed.withUnsafeBufferPointer {
                 encodeSplit(
-                    $0, in: 0..<$0.count, isStart: isStart, stage: index, workspace: &workspace, into: &output
-                )
+                    $0, in: 0..<$0.count, start: start, stage: index, workspace: &workspace, into: &output)
             }
         } else {
             encodeSplit(
-                bytes, in: range, isStart: isStart, stage: index, workspace: &workspace, into: &output)
+                bytes, in: range, start: start, stage: index, workspace: &workspace, into: &output)
         }
     }
 
     private func encodeSplit(
-        _ bytes: UnsafeBufferPointer<UInt8>, in range: Range<Int>, isStart: Bool, stage index: Int,
+        _ bytes: UnsafeBufferPointer<UInt8>, in range: Range<Int>, start: PartStart, stage index: Int,
         workspace: inout EncodingWorkspace, into output: inout [Int32]
     ) {
         var pieces = PieceCursor(
@@ -155,7 +200,7 @@ public final class Tokenizer: Sendable {
         while let piece = pieces.next() {
             if index + 1 < stages.count {
                 encodePieces(
-                    bytes, in: piece, isStart: isStart && piece.lowerBound == range.lowerBound,
+                    bytes, in: piece, start: piece.lowerBound == range.lowerBound ? start : .piece,
                     stage: index + 1, workspace: &workspace, into: &output)
             } else {
                 wordEncoder.encode(bytes, in: piece, workspace: &workspace, into: &output)

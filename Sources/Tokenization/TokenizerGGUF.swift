@@ -9,7 +9,7 @@ package struct GGUFTokenizerMetadata: Sendable {
     package var location: String
     /// `general.architecture`
     package var architecture: String?
-    /// `tokenizer.ggml.model`: "gpt2" for byte-level BPE, "llama" for BPE in SentencePiece's manner.
+    /// `tokenizer.ggml.model`: "gpt2" for byte-level BPE, "llama" for BPE in SentencePiece's manner, "t5" for Unigram.
     package var model: String?
     /// `tokenizer.ggml.pre`
     package var preTokenizer: String?
@@ -29,6 +29,10 @@ package struct GGUFTokenizerMetadata: Sendable {
     package var addsEndOfText: Bool?
     /// `tokenizer.ggml.add_space_prefix`
     package var addsSpacePrefix: Bool?
+    /// `tokenizer.ggml.remove_extra_whitespaces`
+    package var removesExtraSpaces: Bool?
+    /// `tokenizer.ggml.precompiled_charsmap`
+    package var charsmap: [UInt8] = []
     /// `tokenizer.chat_template` as "default", `tokenizer.chat_template.NAME` as NAME.
     package var chatTemplates: [String: String] = [:]
 
@@ -65,6 +69,12 @@ extension GGUFTokenizerMetadata {
         addsBeginningOfText = try flag("add_bos_token")
         addsEndOfText = try flag("add_eos_token")
         addsSpacePrefix = try flag("add_space_prefix")
+        removesExtraSpaces = try flag("remove_extra_whitespaces")
+        if metadata["\(prefix)precompiled_charsmap"] != nil {
+            // Converters write bytes with and without a sign.
+            charsmap = try metadata.array("\(prefix)precompiled_charsmap").integers()
+                .map(UInt8.init(truncatingIfNeeded:))
+        }
         let templateKey = "tokenizer.chat_template"
         for key in metadata.keys where key == templateKey || key.hasPrefix("\(templateKey).") {
             let name = key == templateKey ? "default" : String(key.dropFirst(templateKey.count + 1))
@@ -103,14 +113,15 @@ extension GGUFTokenizerMetadata {
         static let unknown = 2
         static let control = 3
         static let userDefined = 4
+        static let byte = 6
     }
 
     func definition() throws(InputError) -> TokenizerDefinition {
         guard let model else { throw InputError(location, "has no tokenizer (no tokenizer.ggml.model)") }
-        guard model == "gpt2" || model == "llama" else {
+        guard ["gpt2", "llama", "t5"].contains(model) else {
             throw InputError(
                 "\(location), tokenizer.ggml.model", "the tokenizer model \"\(model)\" is not supported",
-                advice: "Byte-level BPE (\"gpt2\") and SentencePiece's BPE (\"llama\") are")
+                advice: "Byte-level BPE (\"gpt2\"), SentencePiece's BPE (\"llama\") and Unigram (\"t5\") are")
         }
         try Self.check(tokenCount: tokens.count, location: location)
         guard tokenTypes.isEmpty || tokenTypes.count == tokens.count else {
@@ -131,13 +142,16 @@ extension GGUFTokenizerMetadata {
             definition.merges.append(merge)
         }
         let addsBeginning =
-            model == "gpt2"
-            ? try readByteLevel(into: &definition) : try readSentencePiece(into: &definition)
+            switch model {
+            case "gpt2": try readByteLevel(into: &definition)
+            case "llama": try readSentencePiece(into: &definition)
+            default: try readUnigram(into: &definition)
+            }
         try readSpecialTokens(into: &definition)
         if addsBeginningOfText ?? addsBeginning {
             definition.prefix = [definition.special.beginningOfText].compactMap { $0 }
         }
-        if addsEndOfText ?? false {
+        if addsEndOfText ?? (model == "t5") {
             definition.suffix = [definition.special.endOfText].compactMap { $0 }
         }
         return definition
@@ -172,11 +186,7 @@ extension GGUFTokenizerMetadata {
         }
         definition.model = .bytePairs(usesByteAlphabet: false)
         if merges.isEmpty {
-            guard isGemma || scores.count == tokens.count else {
-                throw InputError(
-                    "\(location), tokenizer.ggml.scores", expected: "one for each of \(tokens.count) tokens",
-                    found: "\(scores.count)")
-            }
+            if !isGemma { try checkScores() }
             // Gemma's scores do not follow the order of its merges; that of its tokens does.
             definition.mergePriorities = isGemma ? tokens.indices.map { -Double($0) } : scores
         }
@@ -197,6 +207,53 @@ extension GGUFTokenizerMetadata {
             ] + (addsSpace ? [.strip(content: " ", start: 1, stop: 0)] : [])
         addTokens([TokenType.control, TokenType.unknown], to: &definition)
         return true
+    }
+
+    private func checkScores() throws(InputError) {
+        guard scores.count == tokens.count else {
+            throw InputError(
+                "\(location), tokenizer.ggml.scores", expected: "one for each of \(tokens.count) tokens",
+                found: "\(scores.count)")
+        }
+    }
+
+    /// SentencePiece's Unigram model, with its compiled normalisation rules.
+    private func readUnigram(into definition: inout TokenizerDefinition) throws(InputError) -> Bool {
+        try checkScores()
+        definition.model = .unigram(scores: scores)
+        definition.fallsBackToBytes = tokenTypes.contains(TokenType.byte)
+        if let id = tokenIDs["unknown"] ?? tokenTypes.firstIndex(of: TokenType.unknown),
+            definition.tokens.indices.contains(id)
+        {
+            definition.unknownToken = definition.tokens[id].content
+        }
+        let space: Unicode.Scalar = "\u{2581}"
+        if !charsmap.isEmpty {
+            definition.normalizer.steps.append(
+                .precompiled(
+                    try PrecompiledCharsmap(
+                        charsmap, location: "\(location), tokenizer.ggml.precompiled_charsmap")))
+        }
+        if removesExtraSpaces ?? false {
+            definition.normalizer.steps += [
+                .strip(left: false, right: true),
+                .replace(
+                    try Replacement(
+                        .regularExpression(" {2,}"), with: String(space), location: location)),
+            ]
+        }
+        let scheme: Metaspace.PrependScheme = addsSpacePrefix ?? true ? .always : .never
+        definition.preTokenizer.steps = [
+            .metaspace(
+                Metaspace(
+                    replacement: space, prependScheme: scheme,
+                    split: try SplitPattern(
+                        .literal(String(space)), .mergedWithNext, location: location)))
+        ]
+        definition.decoder.steps = [.metaspace(replacement: space, prependScheme: scheme)]
+        if definition.fallsBackToBytes { definition.decoder.steps.insert(.byteFallback, at: 0) }
+        addTokens([TokenType.control, TokenType.unknown], to: &definition)
+        return false
     }
 
     private var isGemma: Bool { architecture?.hasPrefix("gemma") ?? false }

@@ -1,6 +1,7 @@
 // The stages around the model in `tokenizer.json`: normaliser, pre-tokenizer, post-processor, decoder.
 
 import FileSupport
+import Foundation
 
 extension TokenizerJSON {
     func normalizer() throws(InputError) -> Normalizer {
@@ -24,6 +25,8 @@ extension TokenizerJSON {
                 normalizer.steps.append(.prepend(try string("prepend", of: part, at: path)))
             case "Replace":
                 normalizer.steps.append(.replace(try replacement(part, at: path)))
+            case "Precompiled":
+                normalizer.steps.append(.precompiled(try charsmap(part, at: path)))
             default:
                 throw unsupported(path, "the normalizer \(kind)")
             }
@@ -148,6 +151,15 @@ extension TokenizerJSON {
         try Replacement(
             try pattern(part, at: path), with: try string("content", of: part, at: path),
             location: "\(location), \(path).pattern")
+    }
+
+    private func charsmap(_ part: JSONObject, at path: String) throws(InputError) -> PrecompiledCharsmap {
+        let path = "\(path).precompiled_charsmap"
+        let text = part["precompiled_charsmap"]
+        guard let bytes = text?.stringValue.flatMap({ Data(base64Encoded: $0) }) else {
+            throw fail(path, expected: "bytes in base64", found: text)
+        }
+        return try PrecompiledCharsmap(Array(bytes), location: "\(location), \(path)")
     }
 
     private func metaspace(_ part: JSONObject, at path: String) throws(InputError) -> Metaspace {

@@ -36,15 +36,66 @@ struct UnigramEncoder: Sendable {
         trie = TokenTrie(contents)
     }
 
-    private struct Node {
+    /// The best way to write a word up to some place, by its last part.
+    struct Node: Sendable {
         var score = 0.0
-        var start = -1
-        var isUnknown = false
+        /// Where that part starts; -1 where no way leads to the place.
+        var start = Int32(-1)
+        /// Its token, or -1 for a character that is unknown.
+        var token = Int32(-1)
+    }
+
+    /// Working memory, reused from word to word.
+    struct Scratch: Sendable {
+        var nodes: [Node] = []
+        /// The places where the parts of the best way end, the last first.
+        var ends: [Int32] = []
+
+        /// Gives back what an unusually long word took.
+        mutating func trim(to limit: Int = 1 << 16) {
+            if nodes.count > limit { self = Scratch() }
+        }
     }
 
     /// Appends the tokens of `word` to `output`.
-    func encode(_ word: UnsafeBufferPointer<UInt8>, into output: inout [Int32]) {
-        var best = [Node](repeating: Node(), count: word.count + 1)
+    func encode(
+        _ word: UnsafeBufferPointer<UInt8>, scratch: inout Scratch, into output: inout [Int32]
+    ) {
+        precondition(word.count < Int(Int32.max), "Unigram of a word of \(word.count) bytes")
+        if scratch.nodes.count <= word.count {
+            scratch.nodes = [Node](repeating: Node(), count: max(64, 2 * word.count))
+        }
+        scratch.nodes.withUnsafeMutableBufferPointer { findBest(word, $0) }
+        scratch.ends.removeAll(keepingCapacity: true)
+        var end = word.count
+        while end > 0 {
+            scratch.ends.append(Int32(end))
+            end = Int(scratch.nodes[end].start)
+        }
+        // Neighbours that are unknown make one part.
+        var unknownStart: Int?
+        for (index, end) in zip(0..., scratch.ends.reversed()) {
+            let node = scratch.nodes[Int(end)]
+            guard node.token < 0 else {
+                output.append(node.token)
+                continue
+            }
+            let start = unknownStart ?? Int(node.start)
+            let isLast = index + 1 == scratch.ends.count
+            let following = isLast ? nil : scratch.nodes[Int(scratch.ends[scratch.ends.count - index - 2])]
+            if following?.token == -1 {
+                unknownStart = start
+            } else {
+                append(UnsafeBufferPointer(rebasing: word[start..<Int(end)]), to: &output)
+                unknownStart = nil
+            }
+        }
+    }
+
+    private func findBest(
+        _ word: UnsafeBufferPointer<UInt8>, _ best: UnsafeMutableBufferPointer<Node>
+    ) {
+        for index in 0...word.count { best[index] = Node() }
         var start = 0
         while start < word.count {
             let length = decodeScalar(word, at: start, end: word.count).length
@@ -53,32 +104,19 @@ struct UnigramEncoder: Sendable {
             trie.forEachPrefix(of: word, at: start) { id, end in
                 let score = scores[id] + scoreSoFar
                 if best[end].start < 0 || score > best[end].score {
-                    best[end] = Node(score: score, start: start, isUnknown: Int32(id) == unknownToken)
+                    let token = Int32(id) == unknownToken ? -1 : Int32(id)
+                    best[end] = Node(score: score, start: Int32(start), token: token)
                 }
                 hasSingle = hasSingle || end == start + length
             }
             if !hasSingle {
                 let score = unknownScore + scoreSoFar
                 if best[start + length].start < 0 || score > best[start + length].score {
-                    best[start + length] = Node(score: score, start: start, isUnknown: true)
+                    best[start + length] = Node(score: score, start: Int32(start))
                 }
             }
             start += length
         }
-        var parts: [Range<Int>] = []
-        var end = word.count
-        var isRunOfUnknown = false
-        while end > 0 {
-            let node = best[end]
-            if node.isUnknown, isRunOfUnknown, let last = parts.last {
-                parts[parts.count - 1] = node.start..<last.upperBound
-            } else {
-                parts.append(node.start..<end)
-            }
-            isRunOfUnknown = node.isUnknown
-            end = node.start
-        }
-        for part in parts.reversed() { append(UnsafeBufferPointer(rebasing: word[part]), to: &output) }
     }
 
     private func append(_ part: UnsafeBufferPointer<UInt8>, to output: inout [Int32]) {

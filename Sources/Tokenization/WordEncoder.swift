@@ -77,7 +77,7 @@ struct WordEncoder: Sendable {
                 encoder.encode(word, scratch: &workspace.scratch, into: &output)
             }
         case .unigram(let encoder):
-            encoder.encode(word, into: &output)
+            encoder.encode(word, scratch: &workspace.unigram, into: &output)
         }
     }
 }
@@ -85,6 +85,7 @@ struct WordEncoder: Sendable {
 /// Everything that one `encode` writes to besides its result.
 struct EncodingWorkspace: Sendable {
     var scratch = MergeScratch()
+    var unigram = UnigramEncoder.Scratch()
     var cache = WordCache()
     /// The matchers of each stage that are not in use.
     private var matchers: [[PatternMatcher?]?] = []
@@ -103,5 +104,8 @@ struct EncodingWorkspace: Sendable {
     }
 
     /// Gives back what an unusually long word took.
-    mutating func trim() { scratch.trim() }
+    mutating func trim() {
+        scratch.trim()
+        unigram.trim()
+    }
 }

@@ -15,7 +15,7 @@ struct FamilyGoldenTests {
         "llama", "llama-dynamic", "llama-yarn", "mistral", "qwen2", "qwen2-windows", "qwen3",
         "qwen3-bias-windows", "qwen3-yarn-options", "gemma", "gemma2", "gemma3", "gemma3-older-config",
         "gemma3-wrapped",
-        "phi3", "phi3-longrope", "smollm3", "smollm3-windows", "olmo2", "granite",
+        "phi3", "phi3-longrope", "smollm3", "smollm3-windows", "olmo2", "olmo3", "granite",
     ]
     /// The rest have traits that GGUF metadata of their architecture cannot say.
     static let foldersForGGUF = folders.filter {

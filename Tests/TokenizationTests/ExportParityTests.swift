@@ -10,11 +10,20 @@ import Testing
 struct ExportParityTests {
     static let folder = ProcessInfo.processInfo.environment["SPARSELORA_TOKENIZER_EXPORT"]
 
-    /// Reads `model.gguf` and `texts.json`, a list of strings. Writes the folder `exported`, and `ours.json` with the
-    /// ids of each text, without and with the special tokens around it, and the text decoded again.
+    /// Reads `texts.json`, a list of strings, and in each subfolder `model.gguf`. Writes there the folder `exported`, and
+    /// `ours.json` with the ids of each text, without and with the special tokens around it, and the text decoded again.
     @Test("Exports for the check", .enabled(if: ExportParityTests.folder != nil))
     func exports() throws {
         let folder = try #require(Self.folder)
+        let texts = try #require(try JSONParser.parse(fileAt: "\(folder)/texts.json").arrayValue)
+            .map { try #require($0.stringValue) }
+        for name in try FileManager.default.contentsOfDirectory(atPath: folder).sorted() {
+            guard FileManager.default.fileExists(atPath: "\(folder)/\(name)/model.gguf") else { continue }
+            try export("\(folder)/\(name)", texts)
+        }
+    }
+
+    private func export(_ folder: String, _ texts: [String]) throws {
         let file = try GGUFFile(path: "\(folder)/model.gguf")
         try GGUFTokenizerMetadata(file.metadata)
             .writeHuggingFaceFiles(to: "\(folder)/exported", modelMaximumLength: 8192)
@@ -23,11 +32,8 @@ struct ExportParityTests {
         #expect(exported.specialTokens == original.specialTokens)
         #expect(exported.specialTokenIDs == original.specialTokenIDs)
         #expect(exported.chatTemplates == original.chatTemplates)
-
-        let texts = try #require(try JSONParser.parse(fileAt: "\(folder)/texts.json").arrayValue)
         var lines: [JSONValue] = []
-        for value in texts {
-            let text = try #require(value.stringValue)
+        for text in texts {
             let plain = original.encode(text, addSpecialTokens: false)
             let whole = original.encode(text, addSpecialTokens: true)
             #expect(exported.encode(text, addSpecialTokens: false) == plain, "\(text.debugDescription)")

@@ -79,7 +79,7 @@ struct GGUFTokenizerTests {
     func namesTheKey() throws {
         let valid = try metadata("gpt2", preTokenizer: "gpt-2")
         let faults: [(key: String, change: (inout GGUFTokenizerMetadata) -> Void)] = [
-            ("tokenizer.ggml.model", { $0.model = nil }), ("tokenizer.ggml.model", { $0.model = "t5" }),
+            ("tokenizer.ggml.model", { $0.model = nil }), ("tokenizer.ggml.model", { $0.model = "bert" }),
             ("tokenizer.ggml.pre", { $0.preTokenizer = "kimi-k2" }),
             ("tokenizer.ggml.scores", { ($0.model, $0.merges) = ("llama", []) }),
             ("tokenizer.ggml.tokens", { $0.tokens = [] }),

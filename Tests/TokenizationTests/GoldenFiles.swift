@@ -10,9 +10,9 @@ enum GoldenFiles {
         .deletingLastPathComponent().deletingLastPathComponent().appending(path: "Goldens/tokenizers").path
 
     static let names = [
-        "added-tokens", "digit-runs", "gemma", "gpt2", "llama2", "llama3", "metaspace", "missing-bytes",
-        "mistral", "no-split", "o200k", "prefix-space", "qwen2-nfc", "smollm", "unigram", "unknown",
-        "unknown-fused",
+        "added-tokens", "digit-runs", "gemma", "gpt2", "llama-charsmap", "llama2", "llama3", "metaspace",
+        "missing-bytes", "mistral", "no-split", "o200k", "prefix-space", "qwen2-nfc", "smollm", "unigram",
+        "unigram-charsmap", "unknown", "unknown-fused",
     ]
 
     static func tokenizer(_ name: String) throws -> Tokenizer { try Tokenizer(folder: "\(folder)/\(name)") }

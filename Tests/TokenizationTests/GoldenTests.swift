@@ -25,6 +25,36 @@ struct GoldenTests {
         }
     }
 
+    @Test("Text in parts has the ids of the whole text, part by part")
+    func encodesParts() throws {
+        let cases = try #require(
+            try JSONParser.parse(fileAt: "\(GoldenFiles.folder)/parts.json").arrayValue)
+        #expect(cases.count > 100)
+        for golden in cases {
+            let name = try #require(golden["tokenizer"]?.stringValue)
+            let parts = try #require(golden["parts"]?.arrayValue).compactMap(\.stringValue)
+            let ids = try #require(golden["ids"]?.arrayValue).compactMap(\.ids)
+            let tokenizer = try GoldenFiles.tokenizer(name)
+            #expect(tokenizer.encode(parts: parts) == ids, "\(name): \(parts)")
+        }
+    }
+
+    @Test("Where a token of the whole text crosses a cut, the parts still join to the text")
+    func encodesPartsThatTokensCross() throws {
+        for name in ["llama2", "mistral", "metaspace", "prefix-space", "gpt2"] {
+            let tokenizer = try GoldenFiles.tokenizer(name)
+            for parts in [["The ri", "ver"], ["The river ", "rose"], ["The", "river"], [" ", " rose"]] {
+                let ids = tokenizer.encode(parts: parts)
+                // The first is encoded as a prompt that the model is given.
+                #expect(ids[0] == tokenizer.encode(parts[0], addSpecialTokens: false), "\(name): \(parts)")
+                let whole = tokenizer.encode(parts.joined(), addSpecialTokens: false)
+                #expect(
+                    tokenizer.decode(ids.flatMap { $0 }, skipSpecialTokens: false)
+                        == tokenizer.decode(whole, skipSpecialTokens: false), "\(name): \(parts)")
+            }
+        }
+    }
+
     @Test("Random ids decode to the text of Hugging Face tokenizers", arguments: GoldenFiles.names)
     func decodesRandomIDs(name: String) throws {
         let tokenizer = try GoldenFiles.tokenizer(name)

@@ -45,7 +45,16 @@ struct RobustnessTests {
             (#""end_of_word_suffix":null"#, #""end_of_word_suffix":"</w>""#, "model.end_of_word_suffix"),
             (#""dropout":null"#, #""dropout":0.1"#, "model.dropout"),
             (#""unk_token":null"#, #""unk_token":"<nothing>""#, "<nothing>"),
-            (#""normalizer":null"#, #""normalizer":{"type":"Precompiled"}"#, "Precompiled"),
+            (#""normalizer":null"#, #""normalizer":{"type":"Nmt"}"#, "Nmt"),
+            (
+                #""normalizer":null"#, #""normalizer":{"type":"Precompiled"}"#,
+                "normalizer.precompiled_charsmap"
+            ),
+            (
+                #""normalizer":null"#,
+                #""normalizer":{"type":"Precompiled","precompiled_charsmap":"AQAAAA=="}"#,
+                "normalizer.precompiled_charsmap"
+            ),
             (#""use_regex":true}"#, #""use_regex":3}"#, "pre_tokenizer.use_regex"),
             (#""type":"ByteLevel""#, #""type":"Metaspace""#, "pre_tokenizer"),
             (#""type":"ByteLevel""#, #""type":"UnicodeScripts""#, "UnicodeScripts"),

@@ -1,75 +1,40 @@
 #!/usr/bin/env python3
 """Compares our tokenizers with Hugging Face tokenizers on many megabytes of natural and adversarial text.
 
-Writes the text, the reference ids and each `tokenizer.json` to a folder and runs the parity test of this package on it.
+One tokenizer after another: the reference ids are made and kept as checksums, `Benchmarks tokenizer` compares and
+measures, and what came out is kept too. A run that was stopped goes on where it was; one after a change of our code
+uses the references again. One core is enough: everything here runs on one thread.
 
-usage: check_tokenizer.py [MODEL ...] [--zoo CACHE] [--only WORD ...] [--megabytes 100] [--seed 1] [--folder FOLDER]
-MODEL is a folder with tokenizer.json, or a GGUF file. --zoo adds those of tokenizer_zoo.py, which it downloads and
-trains into the folder CACHE; --only keeps those with one of these words in their names.
+usage: check_tokenizer.py [MODEL ...] --benchmarks PROGRAM --cache FOLDER [--zoo] [--only WORD ...] [--megabytes 100]
+MODEL is a folder with tokenizer.json, or a GGUF file. --zoo adds those of tokenizer_zoo.py; --only keeps those with one
+of these words in their names. --megabytes is the size of the multi-script text; the adversarial one has a tenth of it.
 """
-import argparse
 import os
-import random
-import shutil
-import struct
-import subprocess
-import sys
-import sysconfig
-import tempfile
-import unicodedata
-from pathlib import Path
 
-from tokenizers import Tokenizer
+os.environ["RAYON_NUM_THREADS"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
-REPOSITORY = Path(__file__).resolve().parent.parent.parent
+import argparse  # noqa: E402
+import hashlib  # noqa: E402
+import json  # noqa: E402
+import shutil  # noqa: E402
+import struct  # noqa: E402
+import subprocess  # noqa: E402
+import sys  # noqa: E402
+import time  # noqa: E402
+import zlib  # noqa: E402
+from pathlib import Path  # noqa: E402
 
-# Digits since Unicode 17 for the Rust library behind `Digits`, unassigned in the Unicode 16 of everything else.
-DIGITS_OF_UNICODE_17 = {*range(0x11DE0, 0x11DEA), *range(0x16FF4, 0x16FF7)}
+import tokenizers  # noqa: E402
+from tokenizer_text import make_texts, read_documents  # noqa: E402
+from tokenizers import Tokenizer  # noqa: E402
 
-SCRIPTS = [(0x41, 0x5B), (0x61, 0x7B), (0xC0, 0x180), (0x370, 0x400), (0x400, 0x500), (0x531, 0x588), (0x590, 0x600),
-           (0x600, 0x700), (0x900, 0x980), (0xE00, 0xE60), (0x10A0, 0x1100), (0x1200, 0x1380), (0x3040, 0x3100),
-           (0x4E00, 0x9FFF), (0xAC00, 0xD7A4), (0x1F300, 0x1F700), (0x1D400, 0x1D800), (0x20000, 0x20100)]
-
-FRAGMENTS = [
-    " ", "  ", "   ", "\n", "\r\n", "\r", "\n\n", "\t", "\u00a0", "\u2028", "\u0085", "\u3000", "\u200b", "\u200d", "\ufeff",
-    "'", "'s", "'S", "'ll", "'LL", "'ve", "'re", "'m", "'d", "'t", "\u2019s", "'ſ", "it's", "we'll", "a", "the", "The",
-    "THE", "é", "e\u0301", "ö", "日本", "中", "ا", "َ", "क", "्", "ष", "🎉", "👩\u200d👩\u200d👧", "🏽", "1", "12", "123", "1234", "½",
-    "٣", "①", "!", "!!", "...", ",", "-", "--", "_", "__", "(", ")", "<", "|", "<|", "|>", "<|endoftext|>", "<|im_start|>",
-    "<|im_end|>", "<|im_", "<repo_name>", "<reponame>", "</s>", "$", "%", "\\", "/", "\x00", "\x1c", "\x7f", "\x0b", "\uffff",
-]
+# Megabytes of natural text a second and core: with a scanner for the split, or none, and with the general patterns.
+FAST_BAR, PATTERN_BAR = 5.0, 1.0
 
 
-def natural_files():
-    files = sorted(Path(sysconfig.get_paths()["stdlib"]).rglob("*.py"))
-    files += sorted(Path(sysconfig.get_paths()["purelib"]).rglob("*.md"))
-    return [path for path in files if 1_000 < path.stat().st_size < 400_000]
-
-
-def documents(generator, size):
-    """Texts of about `size` bytes in all."""
-    files = natural_files()
-    assigned = [c for c in range(0x110000) if not 0xD800 <= c < 0xE000 and c not in DIGITS_OF_UNICODE_17
-                and unicodedata.category(chr(c)) not in ("Cn", "Co")]
-    total = 0
-    while total < size:
-        kind = generator.random()
-        length = int(10 ** generator.uniform(0, 4))
-        if kind < 0.25:
-            text = generator.choice(files).read_text(encoding="utf-8", errors="replace")
-        elif kind < 0.5:
-            low, high = generator.choice(SCRIPTS)
-            words = ["".join(chr(generator.randrange(low, high)) for _ in range(generator.randrange(1, 12)))
-                     for _ in range(length // 5 + 1)]
-            text = generator.choice([" ", " ", "  ", "\n", "", ", "]).join(words)
-        elif kind < 0.65:
-            text = "".join(chr(generator.choice(assigned)) for _ in range(length))
-        elif kind < 0.98:
-            text = "".join(generator.choice(FRAGMENTS) for _ in range(length))
-        else:
-            text = generator.choice(FRAGMENTS) * generator.randrange(1, 50_000)
-        text = "".join(c for c in text if ord(c) not in DIGITS_OF_UNICODE_17)
-        total += len(text.encode())
-        yield text
+def digest(*parts):
+    return hashlib.sha256(b"\0".join(part if isinstance(part, bytes) else str(part).encode() for part in parts)).hexdigest()
 
 
 def copy_model(model, folder):
@@ -81,65 +46,117 @@ def copy_model(model, folder):
         copy_gguf(model, folder)
 
 
-def write_reference(folder, texts):
-    """`expected.bin`: for each text its length in bytes, the number of its ids, the ids; 32-bit numbers."""
-    reference = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    with open(folder / "expected.bin", "wb") as id_file:
-        for start in range(0, len(texts), 256):
-            part = texts[start:start + 256]
-            for text, encoding in zip(part, reference.encode_batch_fast(part, add_special_tokens=False), strict=True):
-                ids = encoding.ids
-                id_file.write(struct.pack(f"<{len(ids) + 2}i", len(text.encode()), len(ids), *ids))
+def make_reference(tokenizer, texts, folder, decoded):
+    """A file for each of `texts`: of each document the number of ids, their CRC-32, and that of the decoded text, or 0."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for kind, path in texts.items():
+        target = folder / f"{kind}.reference"
+        if target.exists():
+            continue
+        with open(target.with_suffix(".part"), "wb") as file:
+            for document in read_documents(path):
+                ids = tokenizer.encode_batch_fast([document], add_special_tokens=False)[0].ids
+                text = tokenizer.decode(ids, skip_special_tokens=False).encode() if kind in decoded else b""
+                file.write(struct.pack("<3I", len(ids), zlib.crc32(struct.pack(f"<{len(ids)}i", *ids)), zlib.crc32(text)))
+        os.replace(target.with_suffix(".part"), target)
+
+
+def explain(tokenizer, path, report):
+    """A line on where a document comes out otherwise."""
+    document = next(text for index, text in enumerate(read_documents(path)) if index == report["document"])
+    expected = tokenizer.encode(document, add_special_tokens=False)
+    found = report["ids"]
+    place = next((i for i, pair in enumerate(zip(found, expected.ids)) if pair[0] != pair[1]),
+                 min(len(found), len(expected.ids)))
+    if found != expected.ids:
+        name = lambda ids: [tokenizer.id_to_token(i) for i in ids[place:place + 5]]  # noqa: E731
+        start = expected.offsets[place][0] if place < len(expected.ids) else len(document)
+        return (f"document {report['document']}, id {place}, before {document[start:start + 20]!r}: "
+                f"{name(found)} instead of {name(expected.ids)}")
+    decoded = tokenizer.decode(found, skip_special_tokens=False)
+    kind, ours = ("decoded", report["decoded"]) if report["decoded"] != decoded else ("streamed", report["streamed"])
+    place = next((i for i, pair in enumerate(zip(ours, decoded)) if pair[0] != pair[1]), min(len(ours), len(decoded)))
+    return (f"document {report['document']}, {kind} text at {place}: {ours[place - 5:place + 10]!r} instead of "
+            f"{decoded[place - 5:place + 10]!r}")
+
+
+def compare(benchmarks, model, name, folder, texts, tokenizer):
+    """What our program says of one file; prints what differs."""
+    output = subprocess.run([benchmarks, "tokenizer", "--model", model, "--references", folder, *texts.values()],
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if output.returncode:
+        print(f"  {name}: {output.stdout.strip()[-500:]}", flush=True)
+        return {"name": name, "failed": True}
+    kinds = [json.loads(line) for line in output.stdout.splitlines()]
+    for kind in kinds:
+        for report in kind["reported"]:
+            print(f"  {name}, {kind['name']} {explain(tokenizer, texts[kind['name']], report)}", flush=True)
+    natural = next(kind for kind in kinds if kind["name"] == "natural")
+    return {"name": name, "failed": False, "bytes": sum(kind["bytes"] for kind in kinds),
+            "differing": sum(kind["differing"] for kind in kinds), "speed": natural["bytes"] / 1e6 / natural["seconds"],
+            "bar": PATTERN_BAR if natural["usesPatterns"] else FAST_BAR}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", type=Path, nargs="*")
-    parser.add_argument("--zoo", type=Path)
+    parser.add_argument("--benchmarks", type=Path, required=True)
+    parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument("--zoo", action="store_true")
     parser.add_argument("--only", nargs="*", default=[""])
     parser.add_argument("--megabytes", type=float, default=100)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--folder", type=Path, help="where to leave the files; a temporary one otherwise")
     arguments = parser.parse_args()
     makers = {model.stem: lambda folder, model=model: copy_model(model, folder) for model in arguments.models}
     if arguments.zoo:
         from tokenizer_zoo import zoo
-        makers |= {name: make for name, make in zoo(arguments.zoo, {}) if any(word in name for word in arguments.only)}
-    root = arguments.folder or Path(tempfile.mkdtemp())
-    root.mkdir(parents=True, exist_ok=True)
-    texts = list(documents(random.Random(arguments.seed), arguments.megabytes * 1e6))
-    (root / "input.txt").write_bytes("".join(texts).encode())
-    for name, make in makers.items():
-        (root / name).mkdir(exist_ok=True)
-        if arguments.zoo:
-            # Made once, and used again.
-            made = arguments.zoo / "made" / name
-            if not (made / "tokenizer.json").exists():
-                made.mkdir(parents=True, exist_ok=True)
-                make(made)
-            for path in made.glob("*.*"):
-                (root / name / path.name).unlink(missing_ok=True)
-                (root / name / path.name).symlink_to(path.resolve())
-        else:
-            make(root / name)
-        write_reference(root / name, texts)
-        print(f"reference ids of {name}", flush=True)
+        makers |= zoo(arguments.cache, {})
+    makers = {name: make for name, make in makers.items() if any(word in name for word in arguments.only)}
+    texts = make_texts(arguments.cache / f"text-{arguments.megabytes:g}-{arguments.seed}", arguments.megabytes,
+                       arguments.seed)
+    print(", ".join(f"{path.stat().st_size / 1e6:.1f} MB {kind}" for kind, path in texts.items()), flush=True)
+    corpus = digest(tokenizers.__version__, *(path.read_bytes() for path in texts.values()))
+    program = digest(arguments.benchmarks.read_bytes())
 
-    result = subprocess.run(
-        ["swift", "test", "-c", os.environ.get("CONFIGURATION", "release"), "-Xswiftc", "-enable-testing",
-         "--package-path", os.environ.get("PACKAGE", str(REPOSITORY)), "--filter", "TokenizationTests.ParityTests"],
-        env=os.environ | {"SPARSELORA_TOKENIZER_PARITY": str(root)}, stdout=subprocess.PIPE, text=True)
-    lines = [line for line in result.stdout.splitlines() if line.startswith("parity: ") or "recorded an issue" in line]
-    print("\n".join(lines))
-    compared = [line for line in lines if line.startswith("parity: ")]
-    megabytes = sum(float(line.split(" MB, ")[0].split()[-1]) for line in compared)
-    equal = sum(", 0 documents differ" in line for line in compared)
-    passed = result.returncode == 0 and equal == len(compared) and len(compared) >= len(makers) > 0
-    if arguments.folder is None:
-        shutil.rmtree(root)
-    print(f"check-tokenizers: {megabytes:.1f} MB compared, {equal} of {len(compared)} tokenizers equal: "
-          + ("met" if passed else "missed"))
-    sys.exit(0 if passed else 1)
+    start, compared, results = time.time(), 0, []
+    for index, (name, make) in enumerate(makers.items()):
+        made = arguments.cache / "made" / name
+        if not (made / "tokenizer.json").exists():
+            made.mkdir(parents=True, exist_ok=True)
+            make(made)
+        source = (made / "tokenizer.json").read_bytes()
+        folder = arguments.cache / "references" / f"{name}-{digest(source, corpus)[:16]}"
+        kept = folder / f"results-{program[:16]}.json"
+        if kept.exists():
+            forms = json.loads(kept.read_text())
+        else:
+            tokenizer = Tokenizer.from_file(str(made / "tokenizer.json"))
+            make_reference(tokenizer, texts, folder, {"generated", "adversarial"})
+            forms = [compare(arguments.benchmarks, made, name, folder, texts, tokenizer)]
+            if (made / "model.gguf").exists():
+                forms.append(compare(arguments.benchmarks, made / "model.gguf", f"{name} (GGUF)", folder, texts, tokenizer))
+            compared += 1
+            kept.write_text(json.dumps(forms))
+        results += forms
+        left = (time.time() - start) / compared * (len(makers) - index - 1) / 60 if compared else 0
+        for form in forms:
+            print(f"{index + 1}/{len(makers)} {form['name']}: " + ("failed" if form["failed"] else
+                  f"{form['bytes'] / 1e6:.1f} MB, {form['differing']} documents differ, {form['speed']:.1f} MB/s "
+                  f"(bar {form['bar']:g})") + f"; about {left:.0f} min to go", flush=True)
+
+    passed = [form for form in results if not form["failed"]]
+    equal = sum(form["differing"] == 0 for form in passed)
+    slow = [f"{form['name']} {form['speed']:.2f}" for form in passed if form["speed"] < form["bar"]]
+    slowest = {bar: min((form["speed"] for form in passed if form["bar"] == bar), default=float("nan"))
+               for bar in (FAST_BAR, PATTERN_BAR)}
+    smallest = min((form["bytes"] for form in passed), default=0) / 1e6
+    met = equal == len(results) > 0 and not slow
+    if slow:
+        print("below their bars in MB/s: " + ", ".join(slow))
+    print(f"check-tokenizers: {len(makers)} tokenizers in {len(results)} files, at least {smallest:.0f} MB each, {equal} equal; "
+          f"slowest {slowest[FAST_BAR]:.1f} MB/s (bar {FAST_BAR:g}), with general patterns {slowest[PATTERN_BAR]:.1f} "
+          f"(bar {PATTERN_BAR:g}): " + ("met" if met else "missed"))
+    sys.exit(0 if met else 1)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ Each is a Hugging Face tokenizer, and where GGUF files can hold it also a GGUF f
 is downloaded and trained stays in a cache folder and out of the repository.
 """
 import base64
+import io
 import json
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import zipfile
 from pathlib import Path
 
 import gguf
+import sentencepiece
 from tokenizers import (AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors,
                         trainers)
 from transformers.convert_slow_tokenizer import bytes_to_unicode, generate_merges, import_protobuf
@@ -138,9 +140,17 @@ def shape(tokenizer, kind):
     return tokenizer
 
 
-def sentencepiece_file(path, kind):
+def sentencepiece_model(data):
     proto = import_protobuf().ModelProto()
-    proto.ParseFromString(path.read_bytes())
+    proto.ParseFromString(data)
+    return proto
+
+
+def sentencepiece_file(path, kind):
+    return from_sentencepiece(sentencepiece_model(path.read_bytes()), kind)
+
+
+def from_sentencepiece(proto, kind):
     pieces = [(piece.piece, piece.score, piece.type) for piece in proto.pieces]
     added = [AddedToken(piece, normalized=False, special=type != 4) for piece, _, type in pieces if type in (2, 3, 4)]
     if proto.trainer_spec.model_type == 1:
@@ -174,6 +184,22 @@ def trained_pieces(kind, size=8000):
     return result, pieces
 
 
+def with_charsmap(tokenizer, charsmap, rest):
+    """A tokenizer with SentencePiece's compiled rules in front of other normalisers, as T5, XLM-R and others have them."""
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Precompiled(charsmap), *rest])
+    return tokenizer
+
+
+def trained_sentencepiece(rules, model_type="unigram", size=4000):
+    """A model of the sentencepiece library, with its own normalisation rules: its protocol buffer."""
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=(line for text in training_text()[:2000] for line in text.split("\n")), model_writer=model,
+        vocab_size=size, model_type=model_type, normalization_rule_name=rules, byte_fallback=model_type == "bpe",
+        minloglevel=2, num_threads=1)
+    return model.getvalue()
+
+
 def trained_unigram(kind, normalizer=None, byte_fallback=False, size=6000):
     tokenizer = Tokenizer(models.Unigram())
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always")
@@ -200,12 +226,15 @@ def training_text():
 
 # GGUF
 
-def write_gguf(path, tokenizer, model, pre=None, pieces=None, architecture="llama"):
+def write_gguf(path, tokenizer, model, pre=None, pieces=None, architecture="llama", charsmap=None):
     """A GGUF file with the metadata of a tokenizer and no tensors."""
     writer = gguf.GGUFWriter(path, architecture)
     writer.add_tokenizer_model(model)
     if pre:
         writer.add_tokenizer_pre(pre)
+    if charsmap:
+        writer.add_precompiled_charsmap(charsmap)
+        writer.add_remove_extra_whitespaces(True)
     if pieces:
         writer.add_token_list([piece for piece, _, _ in pieces])
         writer.add_token_scores([score for _, score, _ in pieces])
@@ -262,6 +291,10 @@ def zoo(cache, models_by_name):
                                    "gpt2", "deepseek-v3")
     yield "anthropic", plain(lambda: Tokenizer.from_file(str(tiktoken_files / "anthropic_tokenizer.json")))
     yield "jurassic", plain(lambda: sentencepiece_file(found(root, "j2-tokenizer.model"), ("always", True))[0])
+    jurassic = found(root, "j2-tokenizer.model")
+    yield "jurassic-charsmap", plain(lambda: with_charsmap(
+        sentencepiece_file(jurassic, ("never", True))[0],
+        sentencepiece_model(jurassic.read_bytes()).normalizer_spec.precompiled_charsmap, []))
     for name, path in models_by_name.items():
         yield name, lambda folder, path=path: copy_gguf(path, folder)
 
@@ -274,6 +307,21 @@ def zoo(cache, models_by_name):
     yield "trained-unigram-normalized", plain(lambda: trained_unigram(("first", True), normalizers.Sequence(
         [normalizers.NFKD(), normalizers.StripAccents(), normalizers.Lowercase(), normalizers.Strip(),
          normalizers.Replace(Regex(r"\s{2,}|[.]{3}"), " ")])))
+    for rules in ("nmt_nfkc", "nfkc_cf"):
+        def make(folder, rules=rules):
+            proto = sentencepiece_model(trained_sentencepiece(rules))
+            charsmap = proto.normalizer_spec.precompiled_charsmap
+            tokenizer, pieces = from_sentencepiece(proto, ("always", True))
+            with_charsmap(tokenizer, charsmap, [normalizers.Strip(False, True), normalizers.Replace(Regex(" {2,}"), "▁")])
+            tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
+            write_gguf(folder / "model.gguf", tokenizer, "t5", pieces=pieces, charsmap=charsmap)
+        yield f"trained-charsmap-{rules.replace('_', '-')}", make
+
+    def build():
+        proto = sentencepiece_model(trained_sentencepiece("nfkc", "bpe"))
+        return with_charsmap(from_sentencepiece(proto, "llama")[0], proto.normalizer_spec.precompiled_charsmap,
+                             [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    yield "trained-charsmap-bpe", plain(build)
     for name, pattern, pre in [("llama3", LLAMA3, "smaug-bpe"), ("qwen35", QWEN35, None), ("o200k", O200K, "gpt-4o"),
                                ("bloom", BLOOM, "bloom"), ("bailing", BAILING, "bailingmoe"),
                                ("peculiar", PECULIAR, None)]:

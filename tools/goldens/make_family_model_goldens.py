@@ -13,10 +13,11 @@ import torch
 from golden_files import GOLDENS, write_manifest
 from make_lora_goldens import MAX_GRADIENT_NORM, OPTIMIZER, sort_target_modules, tensor_name
 from peft import LoraConfig, get_peft_model
+from random_families import random_model, with_images
 from safetensors.torch import save_file
 from tiny_gguf import write_gguf
 from tiny_llama import random_sequences, token_mean_loss
-from transformers import AutoModelForCausalLM, Gemma3Config
+from transformers import AutoModelForCausalLM
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 SEED = 20_240_701
@@ -71,6 +72,10 @@ VARIANTS = {
     "smollm3-windows": ("smollm3", dict(num_hidden_layers=3, use_sliding_window=True, sliding_window=6,
                                         no_rope_layers=[0, 1, 0], attention_bias=True)),
     "olmo2": ("olmo2", dict(head_dim=None)),
+    "olmo3": ("olmo3", dict(head_dim=None, num_hidden_layers=4, sliding_window=5, rope_parameters={
+        "full_attention": {"rope_type": "yarn", "rope_theta": 500_000.0, "factor": 4.0,
+                           "original_max_position_embeddings": 32},
+        "sliding_attention": {"rope_type": "default", "rope_theta": 500_000.0}})),
     "granite": ("granite", GRANITE | dict(head_dim=None, tie_word_embeddings=True)),
 }  # fmt: skip
 VISION = dict(hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=1, image_size=8, patch_size=4)
@@ -82,26 +87,14 @@ def make_model(model_type: str, overrides: dict, wrapped: bool) -> torch.nn.Modu
     options = {key: value for key, value in (COMMON | overrides).items() if value is not None}
     config = CONFIG_MAPPING[model_type](**options)
     if wrapped:
-        # The decoder of a model that also reads images, whose encoder is left as it comes.
-        config = Gemma3Config(text_config=config, vision_config=VISION, mm_tokens_per_image=4,
-                              **{key: COMMON[key] for key in ["bos_token_id", "eos_token_id", "pad_token_id"]},
-                              boi_token_index=3, eoi_token_index=4, image_token_index=5)  # fmt: skip
-    model = AutoModelForCausalLM.from_config(config, attn_implementation="eager").float().eval()
-    offset = 0.0 if "gemma" in model_type else 1.0
+        config = with_images(config, VISION, **{key: COMMON[key] for key in ["bos_token_id", "eos_token_id", "pad_token_id"]})
+    # Queries and keys a little larger, so that attention has peaks.
+    model = random_model(config, gain=1.0, query_key_gain=1.5, attn_implementation="eager")
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            if "vision" in name or "projector" in name:
-                continue
-            if name.endswith("norm.weight"):
-                parameter.copy_(offset + 0.2 * torch.randn_like(parameter))
-            elif name.endswith("bias"):
-                parameter.copy_(0.3 * torch.randn_like(parameter))
-            else:
-                # Queries and keys a little larger, so that attention has peaks.
-                gain = 1.5 if "q_proj" in name or "k_proj" in name else 1.0
-                parameter.copy_(gain * torch.randn_like(parameter) / parameter.shape[-1] ** 0.5)
             # GGUF files hold matrices as bf16, and the very same model.
-            parameter.copy_(parameter.bfloat16().float())
+            if "vision" not in name and "projector" not in name:
+                parameter.copy_(parameter.bfloat16().float())
     return model
 
 

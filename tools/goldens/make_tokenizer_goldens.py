@@ -5,12 +5,16 @@ Each folder of Tests/Goldens/tokenizers holds a `tokenizer.json` trained here an
 texts with their ids (plain, with special tokens added, with special tokens not recognised) and the decoded text,
 and random id sequences with their text.
 """
+import io
 import json
 import random
 import shutil
+import tempfile
 
+import sentencepiece
 from golden_files import GOLDENS, write_manifest
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from transformers.convert_slow_tokenizer import import_protobuf
 
 SEED = 20_240_603
 FOLDER = GOLDENS / "tokenizers"
@@ -61,6 +65,7 @@ HOSTILE = [
     "<|bos|>text<|eos|>", "<|eos|><|eos|> <|eos|>\n<|eos|>", "a <|strip|>  b\u00a0<|strip|>\n\nc", "  <|left|>  x  <|left|>",
     "x <|right|>   y<|right|>\t<|right|>", "word woolly wool aword word_ wordé word, (word) wordword word\u0301 \u200dword word\u24b6",
     "<|bo<|bos|>s|> <|bos <|bos|", "hello  world hello world  hello", "caf\u00e9 cafe\u0301 CAFE\u0301",
+    "½\u0301 Ａ\u0302\u0301 A\u030a\u0301 ½\u200d½ \u0600½ Ａ\u093e 가\u0301 \r\n½\r ﷺ①１ｶﾞｶ 👍🏽🏽", "<|bos|>\u200bＡ <|eos|>\u200b",
     "<|long|> <|long|>er <|longer|>", "\u00fc \u00f6 \u0120 \u0120the \u010a", "\ud7ff\ue000\ufffd\uffff\U00010000\U0010ffff",
 ]
 
@@ -151,6 +156,44 @@ def make_sentencepiece_tokenizers():
     yield "unigram", unigram
 
 
+# Some of SentencePiece's own rules, compiled by its library: the table with all of them is too large to keep here.
+RULES = ["A\u030a\t\u00c5", "e\u0301\t\u00e9", "E\u0301\t\u00c9", "\uff76\uff9e\t\u30ac", "\uff76\t\u30ab",
+         "\u1100\u1161\u11a8\t\uac01", "½\t1⁄2", "\uff21\tA", "ﬁ\tfi", "①\t1", "\uff11\t1", "²\t2", "\u3000\t ", "\u00a0\t ",
+         "\u2003\t ", "\u200b\t", "\u0001\t", "🏽\t", "\ufdfa\tصلى الله عليه وسلم"]
+
+
+def charsmap():
+    with tempfile.NamedTemporaryFile("w", suffix=".tsv", encoding="utf-8") as rules:
+        for rule in RULES:
+            source, _, target = rule.partition("\t")
+            rules.write("\t".join(" ".join(f"{ord(c):04X}" for c in part) for part in (source, target)) + "\n")
+        rules.flush()
+        model = io.BytesIO()
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(CORPUS), model_writer=model, vocab_size=300, minloglevel=2, num_threads=1,
+            normalization_rule_tsv=rules.name, hard_vocab_limit=False)
+    proto = import_protobuf().ModelProto()
+    proto.ParseFromString(model.getvalue())
+    return proto.normalizer_spec.precompiled_charsmap
+
+
+def make_charsmap_tokenizers():
+    rules = charsmap()
+    unigram = Tokenizer(models.Unigram())
+    unigram.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first")
+    unigram.train_from_iterator(CORPUS, trainers.UnigramTrainer(
+        vocab_size=500, show_progress=False, special_tokens=["<|bos|>", "<|eos|>", "<unk>"], unk_token="<unk>"))
+    unigram.normalizer = normalizers.Sequence([
+        normalizers.Precompiled(rules), normalizers.Strip(False, True), normalizers.Replace(Regex(" {2,}"), "▁")])
+    unigram.decoder = decoders.Metaspace(prepend_scheme="first")
+    yield "unigram-charsmap", unigram
+
+    llama = pieces()
+    llama.normalizer = normalizers.Sequence([normalizers.Precompiled(rules), normalizers.Prepend("▁"), SPACES])
+    llama.decoder = LLAMA_DECODER
+    yield "llama-charsmap", llama
+
+
 UPPER, LOWER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
 O200K_PATTERN = (
     rf"[^\r\n\p{{L}}\p{{N}}]?{UPPER}*{LOWER}+(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
@@ -213,6 +256,7 @@ def make_tokenizers():
     yield "no-split", train(byte_level(regex=False), size=400)
     yield "o200k", train(split(O200K_PATTERN), size=400)
     yield from make_sentencepiece_tokenizers()
+    yield from make_charsmap_tokenizers()
 
 
 def expected(name, tokenizer):
@@ -270,8 +314,37 @@ def pattern_cases():
 NULLABLE = {r"(?<=\d)(?=\p{L})", r"(?:a?b?)*", r"(?=(\d{3})+(?!\d))", r"a{,2}", r"\d{2}?"}
 
 
+# Text that comes in parts, cut as chat templates cut prompts from answers.
+CONVERSATIONS = [
+    ["<|bos|>[INST] The river [/INST]", " rose by 12 centimetres. <|eos|>", "<|bos|>[INST] She said [/INST]", " a bargain <|eos|>"],
+    ["<|bos|>USER: Привет, мир! ASSISTANT:", " Сегодня хорошая погода<|eos|>", "\nUSER: And? ASSISTANT:", " 今日は天気<|eos|>", "\n"],
+    ["Hello,", " world! It's", "\n\n  The"], ["", "The river", "", " rose"], ["<|bos|>", "Hello", " world", "<|eos|>"],
+    ["word", " word", "<|bos|> word", " x"],
+]
+
+
+def part_cases(name, tokenizer):
+    """The ids of each part: those of the whole text between the cuts. Cuts inside a token of the whole are left out."""
+    for parts in CONVERSATIONS:
+        encoding = tokenizer.encode("".join(parts), add_special_tokens=False)
+        ends, expected, start = [], [], 0
+        for part in parts:
+            ends.append(start := start + len(part))
+        crossed = any(low < end < high for low, high in encoding.offsets for end in ends)
+        if crossed:
+            continue
+        start = 0
+        for part, end in zip(parts, ends):
+            expected.append([id for id, (low, high) in zip(encoding.ids, encoding.offsets) if low >= start and high <= end
+                             and (low, high) != (end, end) and part])
+            start = end
+        if sum(map(len, expected)) == len(encoding.ids):
+            yield {"tokenizer": name, "parts": parts, "ids": expected}
+
+
 def main():
     shutil.rmtree(FOLDER, ignore_errors=True)
+    parts = []
     for name, tokenizer in make_tokenizers():
         folder = FOLDER / name
         folder.mkdir(parents=True)
@@ -285,8 +358,10 @@ def main():
         stored = Tokenizer.from_file(str(folder / "tokenizer.json"))
         (folder / "expected.json").write_text(
             json.dumps(expected(name, stored), ensure_ascii=True, separators=(",", ":")) + "\n")
+        parts += part_cases(name, stored)
+    (FOLDER / "parts.json").write_text(json.dumps(parts, ensure_ascii=True, separators=(",", ":")) + "\n")
     (FOLDER / "patterns.json").write_text(json.dumps(pattern_cases(), ensure_ascii=True, separators=(",", ":")) + "\n")
-    write_manifest(FOLDER, __file__, SEED, ["tokenizers"])
+    write_manifest(FOLDER, __file__, SEED, ["tokenizers", "sentencepiece"])
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import gguf
 import torch
 
 # Architectures by model type where they differ from it, and those that rotate neighbouring channels.
-ARCHITECTURES = {"mistral": "llama", "gemma3_text": "gemma3"}
+ARCHITECTURES = {"mistral": "llama", "gemma3_text": "gemma3", "olmo3": "olmo2"}
 ROTATES_NEIGHBOURS = {"llama", "mistral", "smollm3", "granite"}
 
 
@@ -61,7 +61,8 @@ def interleaved(weight: torch.Tensor, heads: int) -> torch.Tensor:
 def add_rope(writer, config, head_width: int) -> None:
     rope = config.rope_parameters
     if "full_attention" in rope:
-        writer.add_rope_freq_base_swa(rope["sliding_attention"]["rope_theta"])
+        if config.model_type != "olmo3":
+            writer.add_rope_freq_base_swa(rope["sliding_attention"]["rope_theta"])
         rope = rope["full_attention"]
     writer.add_rope_freq_base(rope["rope_theta"])
     writer.add_rope_dimension_count(int(head_width * rope.get("partial_rotary_factor", 1.0)))
@@ -98,7 +99,7 @@ def llama3_divisors(rope: dict, head_width: int) -> torch.Tensor:
 
 def add_traits(writer, config) -> None:
     window = getattr(config, "sliding_window", None)
-    if window is not None and config.model_type in {"mistral", "gemma2", "gemma3_text", "phi3"}:
+    if window is not None and config.model_type in {"mistral", "gemma2", "gemma3_text", "phi3", "olmo3"}:
         writer.add_sliding_window(window)
     for key, add in [
         ("attn_logit_softcapping", writer.add_attn_logit_softcapping),
@@ -115,3 +116,5 @@ def add_traits(writer, config) -> None:
     types = getattr(config, "layer_types", None) or []
     if config.model_type.startswith("gemma") and "full_attention" in types:
         writer.add_sliding_window_pattern(types.index("full_attention") + 1)
+    if config.model_type == "olmo3":
+        writer.add_sliding_window_pattern([kind == "sliding_attention" for kind in types])

@@ -149,6 +149,22 @@ struct GGUFKeys {
         return value
     }
 
+    /// A list of flags; nil where the key is absent or no list.
+    func flags(_ key: String, count: Int) throws(InputError) -> [Bool]? {
+        guard let list = metadata["\(prefix).\(key)"]?.arrayValue else { return nil }
+        guard list.count == count else {
+            throw InputError(location(key), expected: "a list of \(count) flags", found: "\(list.count)")
+        }
+        var flags: [Bool] = []
+        for value in try list.elements() {
+            guard let flag = value.boolValue else {
+                throw InputError(location(key), expected: "true or false", found: value.kindName)
+            }
+            flags.append(flag)
+        }
+        return flags
+    }
+
     func string(_ key: String, default fallback: String) throws(InputError) -> String {
         has(key) ? try metadata.string("\(prefix).\(key)") : fallback
     }

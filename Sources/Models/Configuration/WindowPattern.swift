@@ -64,7 +64,6 @@ enum WindowPattern: Equatable, Sendable {
         switch self {
         case .none:
             guard try keys.integer(windowKey, in: 0...LargestSize.positions, default: 0) == 0 else {
-                // OLMo 3 files call themselves OLMo 2.
                 throw keys.unsupported(windowKey, "windows are not supported in this architecture")
             }
             return [Int](repeating: 0, count: layerCount)
@@ -74,8 +73,9 @@ enum WindowPattern: Equatable, Sendable {
             return [Int](repeating: window, count: layerCount)
         case .allButEvery(let usual):
             let window = try keys.integer(windowKey, in: 1...LargestSize.positions)
-            let period = try keys.integer(
-                "attention.sliding_window_pattern", in: 1...LargestSize.layers, default: usual)
+            let key = "attention.sliding_window_pattern"
+            if let flags = try keys.flags(key, count: layerCount) { return flags.map { $0 ? window : 0 } }
+            let period = try keys.integer(key, in: 1...LargestSize.layers, default: usual)
             return Self.allButEvery(period, window, layerCount)
         }
     }

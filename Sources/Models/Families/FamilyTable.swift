@@ -56,6 +56,12 @@ extension Family {
             modelType: "olmo2", className: "Olmo2ForCausalLM", ggufArchitecture: "olmo2",
             queryKeyNorm: .wholeWidth, normPlacement: .after, defaults: Defaults(normEpsilon: 1e-5),
             layerModules: afterLayerModules + queryKeyNorms),
+        // The base of windowed layers is not stretched; GGUF files call OLMo 3 with its windows by OLMo 2's name.
+        Family(
+            modelType: "olmo3", className: "Olmo3ForCausalLM", ggufArchitecture: "olmo2",
+            queryKeyNorm: .wholeWidth, normPlacement: .after, windows: .allButEvery(4),
+            windowedTheta: 500_000, defaults: Defaults(theta: 500_000, normEpsilon: 1e-5),
+            layerModules: afterLayerModules + queryKeyNorms),
         Family(
             modelType: "granite", className: "GraniteForCausalLM", ggufArchitecture: "granite",
             permutesRotaryRowsInGGUF: true, hasMultipliers: true),

@@ -30,15 +30,16 @@ struct ConversationEncoder {
 
     func encode(_ conversation: Conversation, location: String) throws(InputError) -> TokenizedExample {
         let (text, spans) = try trainedSpans(of: conversation, location: location)
-        var parts: [(tokens: [Int32], isLabelled: Bool)] = []
+        var parts: [(text: String, isLabelled: Bool)] = []
         var start = 0
         for span in spans {
-            parts.append((tokens(text[start..<span.lowerBound]), false))
-            parts.append((tokens(text[span]), true))
+            parts.append((String(decoding: text[start..<span.lowerBound], as: UTF8.self), false))
+            parts.append((String(decoding: text[span], as: UTF8.self), true))
             start = span.upperBound
         }
-        parts.append((tokens(text[start...]), false))
-        return TokenizedExample(parts)
+        parts.append((String(decoding: text[start...], as: UTF8.self), false))
+        let tokens = tokenizer.encode(parts: parts.map(\.text))
+        return TokenizedExample(zip(tokens, parts).map { (tokens: $0, isLabelled: $1.isLabelled) })
     }
 
     /// The text of a conversation in UTF-8, and the ranges of it that are trained, ascending.

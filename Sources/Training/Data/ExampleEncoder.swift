@@ -77,9 +77,9 @@ package struct ExampleEncoder {
     private func completion(
         _ completion: String, after prompt: String, _ example: Example
     ) throws(InputError) -> TokenizedExample {
-        let answer = tokenizer.encode(completion, addSpecialTokens: false)
+        let parts = tokenizer.encode(parts: [prompt, completion])
         return TokenizedExample([
-            (tokenizer.encodeBeginning(prompt), false), (answer + [try endOfText(example)], true),
+            (tokenizer.withPrefix(parts[0]), false), (parts[1] + [try endOfText(example)], true),
         ])
     }
 

@@ -5,6 +5,8 @@ package import Tokenization
 
 package protocol TextEncoder {
     func encode(_ text: String, addSpecialTokens: Bool) -> [Int32]
+    /// The tokens of a text that comes in parts: none crosses from one into the next.
+    func encode(parts: [String]) -> [[Int32]]
     func bytes(of id: Int32) -> [UInt8]?
     func isSpecial(_ id: Int32) -> Bool
     /// What stands before every text, such as a token that begins it.
@@ -35,7 +37,11 @@ extension TextEncoder {
 
     /// A text that begins a sequence: with the prefix, unless the text spells it out already.
     package func encodeBeginning(_ text: String) -> [Int32] {
-        let tokens = encode(text, addSpecialTokens: false)
-        return tokens.starts(with: prefix) ? tokens : prefix + tokens
+        withPrefix(encode(text, addSpecialTokens: false))
+    }
+
+    /// Tokens that begin a sequence, with the prefix unless they start with it.
+    package func withPrefix(_ tokens: [Int32]) -> [Int32] {
+        tokens.starts(with: prefix) ? tokens : prefix + tokens
     }
 }

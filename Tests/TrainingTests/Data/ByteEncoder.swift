@@ -38,6 +38,8 @@ struct ByteEncoder: TextEncoder {
         return tokens
     }
 
+    func encode(parts: [String]) -> [[Int32]] { parts.map { encode($0, addSpecialTokens: false) } }
+
     func bytes(of id: Int32) -> [UInt8]? {
         id < 256 ? [UInt8(id)] : Array(Self.specials[Int(id) - 256].utf8)
     }
