@@ -9,10 +9,11 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { MAXIMUM_THREADS = 256, SPIN_ROUNDS = 4000, SCRATCH_SLOTS = 3 };
+enum { MAXIMUM_THREADS = 256, SPIN_ROUNDS = 4000, SCRATCH_SLOTS = 3, HUGE_PAGE = 2 << 20 };
 
 typedef struct job {
     void (*task)(void *, int64_t);
@@ -202,13 +203,16 @@ void *sl_thread_scratch(int slot, size_t bytes) {
         pthread_setspecific(scratch_key, mine);
     }
     if (mine->size[slot] < bytes) {
-        size_t rounded = (bytes + 4095) / 4096 * 4096;
+        // Large scratch in large pages: packing walks it with long strides.
+        size_t page = bytes > HUGE_PAGE / 2 ? HUGE_PAGE : 4096;
+        size_t rounded = (bytes + page - 1) / page * page;
         free(mine->memory[slot]);
-        mine->memory[slot] = aligned_alloc(4096, rounded);
+        mine->memory[slot] = aligned_alloc(page, rounded);
         if (!mine->memory[slot]) {
             fprintf(stderr, "sparselora: out of memory (%zu bytes of kernel scratch)\n", rounded);
             abort();
         }
+        if (page == HUGE_PAGE) madvise(mine->memory[slot], rounded, MADV_HUGEPAGE);
         mine->size[slot] = rounded;
     }
     return mine->memory[slot];

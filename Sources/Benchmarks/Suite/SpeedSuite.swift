@@ -66,7 +66,7 @@ final class SpeedSuite {
         return Contender(
             name: Self.peftName(dtype),
             command: [python, setting.peer] + arguments + ["--dtype", dtype, "--worker"],
-            limit: limit ?? (setting.isQuick ? 90 : 300))
+            limit: limit ?? (setting.isQuick ? 120 : 300))
     }
 
     static func peftName(_ dtype: String) -> String { "PEFT \(dtype == "bfloat16" ? "bf16" : "f32")" }

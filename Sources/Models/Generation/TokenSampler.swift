@@ -23,7 +23,7 @@ package struct TokenSampler {
 
     /// The next token from the logits of the whole vocabulary.
     package mutating func sample(_ logits: ArraySlice<Float>) -> Int32 {
-        let token = options.temperature <= 0 ? greedy(logits) : drawn(from: candidates(logits))
+        let token = options.temperature <= 0 ? greedy(logits) : drawn(from: logits)
         if options.repetitionPenalty != 1 { seen.insert(token) }
         return token
     }
@@ -60,6 +60,22 @@ package struct TokenSampler {
 
     /// What the options leave, likeliest first; never empty.
     func candidates(_ logits: ArraySlice<Float>) -> [Candidate] {
+        var ranking = self.ranking(logits)
+        var kept: [Candidate] = []
+        var sum = 0.0
+        while let next = ranking.popLikeliest() {
+            if options.minP > 0, let first = kept.first, next.weight < first.weight * Double(options.minP) {
+                break
+            }
+            kept.append(next)
+            sum += next.weight
+            if options.topP < 1, sum >= Double(options.topP) * ranking.total { break }
+        }
+        return kept
+    }
+
+    /// All that top-k leaves.
+    private func ranking(_ logits: ArraySlice<Float>) -> CandidateRanking {
         let values = penalised(logits)
         let largest = Double(values.max() ?? 0)
         let temperature = Double(options.temperature)
@@ -67,37 +83,83 @@ package struct TokenSampler {
             Candidate(token: Int32(index), weight: exp((Double(value) - largest) / temperature))
         }
         if options.topK > 0, options.topK < candidates.count {
+            var ranking = CandidateRanking(candidates)
+            var threshold = 0.0
+            for _ in 0..<options.topK { threshold = ranking.popLikeliest()?.weight ?? threshold }
             // A threshold instead of a cut: equal logits at the border all stay, as in transformers.
-            let threshold = candidates.map(\.weight).sorted(by: >)[options.topK - 1]
             candidates.removeAll { $0.weight < threshold }
         }
-        candidates.sort { ($1.weight, $0.token) < ($0.weight, $1.token) }
-        if options.topP < 1 { candidates = withinTopP(candidates) }
-        if options.minP > 0, let first = candidates.first {
-            let least = first.weight * Double(options.minP)
-            candidates = candidates.filter { $0.weight >= least }
-        }
-        return candidates.isEmpty
-            ? [Candidate(token: Self.indexOfLargest(values[...]), weight: 1)] : candidates
+        // Without a finite logit nothing is likelier than another.
+        return CandidateRanking(
+            candidates.isEmpty
+                ? [Candidate(token: Self.indexOfLargest(values[...]), weight: 1)] : candidates)
     }
 
-    /// The shortest run of likeliest tokens whose probability reaches top-p; at least one.
-    private func withinTopP(_ candidates: [Candidate]) -> [Candidate] {
-        let total = candidates.reduce(0) { $0 + $1.weight }
-        var sum = 0.0
-        for (index, candidate) in candidates.enumerated() {
-            sum += candidate.weight
-            if sum >= Double(options.topP) * total { return Array(candidates[...index]) }
+    private mutating func drawn(from logits: ArraySlice<Float>) -> Int32 {
+        let unit = random.unit()
+        if options.topP < 1 || options.minP > 0 {
+            let candidates = candidates(logits)
+            var rest = unit * candidates.reduce(0) { $0 + $1.weight }
+            for candidate in candidates {
+                rest -= candidate.weight
+                if rest < 0 { return candidate.token }
+            }
+            return candidates[candidates.count - 1].token
         }
-        return candidates
+        // Usually one of the likeliest: the others need no order.
+        var ranking = self.ranking(logits)
+        var rest = unit * ranking.total
+        var token: Int32 = 0
+        while let next = ranking.popLikeliest() {
+            token = next.token
+            rest -= next.weight
+            if rest < 0 { break }
+        }
+        return token
+    }
+}
+
+/// Tokens that give way one by one, likeliest first and lower numbers before higher ones of the same weight.
+///
+/// A heap: building it passes over the vocabulary once, and few tokens are ever taken out.
+private struct CandidateRanking {
+    typealias Candidate = TokenSampler.Candidate
+
+    /// The sum of all weights.
+    let total: Double
+    private var heap: [Candidate]
+
+    init(_ candidates: [Candidate]) {
+        total = candidates.reduce(0) { $0 + $1.weight }
+        heap = candidates
+        for index in stride(from: heap.count / 2 - 1, through: 0, by: -1) { sink(index) }
     }
 
-    private mutating func drawn(from candidates: [Candidate]) -> Int32 {
-        var rest = random.unit() * candidates.reduce(0) { $0 + $1.weight }
-        for candidate in candidates {
-            rest -= candidate.weight
-            if rest < 0 { return candidate.token }
+    mutating func popLikeliest() -> Candidate? {
+        guard let first = heap.first, let last = heap.popLast() else { return nil }
+        if !heap.isEmpty {
+            heap[0] = last
+            sink(0)
         }
-        return candidates[candidates.count - 1].token
+        return first
+    }
+
+    private mutating func sink(_ index: Int) {
+        heap.withUnsafeMutableBufferPointer { heap in
+            var index = index
+            let sinking = heap[index]
+            while true {
+                var child = 2 * index + 1
+                if child + 1 < heap.count, Self.isLikelier(heap[child + 1], heap[child]) { child += 1 }
+                guard child < heap.count, Self.isLikelier(heap[child], sinking) else { break }
+                heap[index] = heap[child]
+                index = child
+            }
+            heap[index] = sinking
+        }
+    }
+
+    private static func isLikelier(_ a: Candidate, _ b: Candidate) -> Bool {
+        a.weight > b.weight || a.weight == b.weight && a.token < b.token
     }
 }

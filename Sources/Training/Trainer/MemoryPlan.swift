@@ -23,8 +23,13 @@ public struct MemoryPlan: Codable, Equatable, Sendable {
     /// Whether the run does that.
     public var checkpointing: Bool
 
+    /// The program with its tokenizer, threads' scratch, and what the heap holds free between blocks.
+    public static let programBytes = 64 << 20
+
     /// All of it.
-    public var totalBytes: Int { weightBytes + adapterBytes + activationBytes + workingBytes }
+    public var totalBytes: Int {
+        weightBytes + adapterBytes + activationBytes + workingBytes + Self.programBytes
+    }
 
     /// The plan for a model and the examples of a run.
     package init(
