@@ -53,12 +53,14 @@ def make_reference(tokenizer, texts, folder, decoded):
         target = folder / f"{kind}.reference"
         if target.exists():
             continue
-        with open(target.with_suffix(".part"), "wb") as file:
+        # Of this process alone: another may run for other tokenizers.
+        temporary = target.with_suffix(f".{os.getpid()}.part")
+        with open(temporary, "wb") as file:
             for document in read_documents(path):
                 ids = tokenizer.encode_batch_fast([document], add_special_tokens=False)[0].ids
                 text = tokenizer.decode(ids, skip_special_tokens=False).encode() if kind in decoded else b""
                 file.write(struct.pack("<3I", len(ids), zlib.crc32(struct.pack(f"<{len(ids)}i", *ids)), zlib.crc32(text)))
-        os.replace(target.with_suffix(".part"), target)
+        os.replace(temporary, target)
 
 
 def explain(tokenizer, path, report):
