@@ -23,6 +23,7 @@ struct UnigramEncoder: Sendable {
                 found: "\(scores.filter(\.isFinite).count)")
         }
         self.vocabulary = vocabulary
+        let scores = scores.map(\.asTokenizersReadIt)
         self.scores = scores
         unknownToken = definition.unknownToken.flatMap(vocabulary.id(ofToken:))
         unknownScore = (scores.min() ?? 0) - Self.unknownPenalty
