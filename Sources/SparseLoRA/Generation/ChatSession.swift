@@ -27,7 +27,9 @@ public final class ChatSession {
         public var forgottenExchanges: Int
     }
 
-    /// - Parameter system: a system message that opens the conversation.
+    /// - Parameters:
+    ///   - model: what answers.
+    ///   - system: a system message that opens the conversation.
     public init(_ model: LanguageModel, system: String? = nil) {
         self.model = model
         messages = system.map { [ChatMessage(role: "system", content: $0)] } ?? []
