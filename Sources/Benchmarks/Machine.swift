@@ -71,10 +71,3 @@ func fixed(_ value: Double, _ decimals: Int) -> String { String(format: "%.\(dec
 func padded(_ text: String, _ width: Int) -> String {
     text.count >= width ? text : String(repeating: " ", count: width - text.count) + text
 }
-
-/// The most memory that this process had resident at one time.
-func peakResidentBytes() -> Int {
-    var usage = rusage()
-    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
-    return Int(usage.ru_maxrss) * 1024
-}

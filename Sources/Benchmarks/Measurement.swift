@@ -1,6 +1,8 @@
 // Timing that can be trusted on a shared machine: alternate, repeat, take medians.
 
+internal import CKernels
 internal import Foundation
+internal import TensorEngine
 
 enum Measurement {
     /// Seconds that `work` takes.
@@ -8,8 +10,16 @@ enum Measurement {
         let clock = ContinuousClock()
         let start = clock.now
         try work()
-        let elapsed = start.duration(to: clock.now)
-        return Double(elapsed.components.seconds) + 1e-18 * Double(elapsed.components.attoseconds)
+        return seconds(start.duration(to: clock.now))
+    }
+
+    static func seconds(_ duration: Duration) -> Double {
+        Double(duration.components.seconds) + 1e-18 * Double(duration.components.attoseconds)
+    }
+
+    /// The arithmetic peak of products of this type, operations a second, measured for so many seconds.
+    static func peak(_ type: ElementType, seconds: Double) -> Double {
+        sl_measure_peak(type == .bfloat16 ? SL_BF16 : SL_F32, seconds)
     }
 
     /// Seconds of processor time that this thread has used so far: what others run on the machine is not in it.

@@ -1,6 +1,8 @@
 // Scores of Unigram tokens as Hugging Face tokenizers reads them from a file.
 
 extension Double {
+    private static let powersOfTen = (0...308).map { Double("1e\($0)") ?? .infinity }
+
     /// What Hugging Face tokenizers reads where a file has the shortest decimal form of this number.
     ///
     /// It takes the digits, rounded to a double, and multiplies or divides by a power of ten. For a quarter of all scores that
@@ -28,7 +30,8 @@ extension Double {
                 return self
             }
         }
-        guard let power = Double("1e\(abs(exponent))"), power.isFinite else { return self }
+        guard Self.powersOfTen.indices.contains(abs(exponent)) else { return self }
+        let power = Self.powersOfTen[abs(exponent)]
         let read = exponent < 0 ? Double(digits) / power : Double(digits) * power
         return sign == .minus ? -read : read
     }

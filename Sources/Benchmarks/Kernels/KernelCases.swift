@@ -263,7 +263,7 @@ struct KernelCases {
     }
 
     private func peak(_ type: ElementType) -> Double {
-        sl_measure_peak(type == .bfloat16 ? SL_BF16 : SL_F32, 0.02)
+        Measurement.peak(type, seconds: 0.02)
     }
 
     private func tensor(_ rows: Int, _ width: Int, _ type: ElementType) -> Tensor {

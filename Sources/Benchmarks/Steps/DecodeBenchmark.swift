@@ -91,11 +91,9 @@ struct DecodeBenchmark: ParsableCommand {
         guard times.count > 2, let last = times.last else {
             throw ValidationError("the model ended its answer at once")
         }
-        func seconds(_ duration: Duration) -> Double {
-            Double(duration.components.seconds) + 1e-18 * Double(duration.components.attoseconds)
-        }
-        result.promptSeconds = seconds(times[0].duration(to: times[1]))
-        result.secondsPerToken = seconds(times[1].duration(to: last)) / Double(times.count - 2)
+        result.promptSeconds = Measurement.seconds(times[0].duration(to: times[1]))
+        result.secondsPerToken =
+            Measurement.seconds(times[1].duration(to: last)) / Double(times.count - 2)
         result.bandwidth = bytesPerToken(model) / result.secondsPerToken
         result.promptRate = promptOperations(model) / result.promptSeconds
         return result
@@ -134,7 +132,7 @@ struct DecodeBenchmark: ParsableCommand {
     private func productRate(_ model: CausalLM) -> Double {
         let backend = model.backend
         let block = model.linears(ofLayer: 0)
-        let linears = [block.query, block.key, block.value, block.output, block.gate, block.up, block.down]
+        let linears = block.all
         let works = linears.map { linear in
             let x = backend.makeTensor(rowCount: prompt, width: linear.inputWidth, type: .float32)
             backend.fill(x, with: 0.5)

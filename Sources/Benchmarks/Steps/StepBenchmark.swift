@@ -1,7 +1,6 @@
 // One LoRA training step of a real model, dense or sparse: forward, backward, AdamW.
 
 internal import ArgumentParser
-internal import CKernels
 internal import ContextualSparsity
 internal import Models
 internal import Foundation
@@ -79,7 +78,7 @@ struct StepBenchmark: ParsableCommand {
         while readLine() != nil {
             let batch = batches[number % batches.count]
             number += 1
-            let peak = 1e-9 * sl_measure_peak(work.elementType == .bfloat16 ? SL_BF16 : SL_F32, 0.05)
+            let peak = 1e-9 * Measurement.peak(work.elementType, seconds: 0.05)
             profiler?.profile.reset()
             var loss = 0.0
             let seconds = try Measurement.seconds { loss = try step.run(batch) }
@@ -107,7 +106,7 @@ struct StepBenchmark: ParsableCommand {
         var loss = 0.0
         for number in warmup..<warmup + steps {
             let batch = batches[number % batches.count]
-            let peak = sl_measure_peak(work.elementType == .bfloat16 ? SL_BF16 : SL_F32, 0.05)
+            let peak = Measurement.peak(work.elementType, seconds: 0.05)
             let taken = try Measurement.seconds { loss = try step.run(batch) }
             seconds.append(taken)
             tokens.append(Double(batch.sequences.tokens.count) / taken)
@@ -119,7 +118,7 @@ struct StepBenchmark: ParsableCommand {
             "\(work.description): \(fixed(Measurement.median(seconds), 3)) s a step, "
                 + "\(fixed(Measurement.median(tokens), 0)) tokens/s, "
                 + "\(fixed(Measurement.median(shares), 3)) of the measured peak, "
-                + "peak memory \(fixed(Double(peakResidentBytes()) / 1e9, 2)) GB, loss \(fixed(loss, 3)), "
+                + "peak memory \(fixed(Double(MemoryUse.current.peakProcessBytes) / 1e9, 2)) GB, loss \(fixed(loss, 3)), "
                 + "\(grown) requests for memory in \(steps) steps")
         print(operations(step, batches, plan))
         if let profiler {

@@ -16,22 +16,21 @@ extension SpeedSuite {
             of: "\(data)/\(name)/train.jsonl", model: setting.model, batchSize: 16, share: share,
             limit: limit == 0 ? nil : limit, to: "\(setting.work)/\(name).jsonl")
         let work = ["step", "--model", setting.model, "--batches", batches.path]
-        let oursName = sparsity == nil ? "SparseLoRA bf16" : "SparseLoRA bf16, half the operations"
+        let oursName = sparsity == nil ? Self.denseName : Self.halfName
         let contenders = [
             ours(oursName, work + (sparsity.map { ["--sparsity", "\($0)"] } ?? [])),
             peft(work, dtype: peftType),
-        ].compactMap(\.self)
-        let standings = try hold(contenders, rounds: batches.count)
+        ]
         let part = "\(batches.count) of \(batches.epochCount) batches"
-        report(
-            "\(title), \(part), \(batches.tokens) tokens", contenders.compactMap { standings[$0.name] },
-            tokens: batches.tokens)
+        let scenario = "\(title), \(part), \(batches.tokens) tokens"
+        let standings = try compete(
+            scenario, contenders, rounds: batches.count, tokens: batches.tokens)
         guard let own = standings[oursName] else { return }
         let peer = standings[Self.peftName(peftType)]
         if let peer, let tokens = peer.ready["tokens"]?.doubleValue,
             let computed = peer.ready["computed_tokens"]?.doubleValue
         {
-            note("\(title), \(part), \(batches.tokens) tokens", peer.name, "padding", 1 - tokens / computed)
+            note(scenario, peer.name, "padding", 1 - tokens / computed)
         }
         bar(
             title, .atLeast, goal, peer.map { $0.total / own.total }, unit: "x",
@@ -39,10 +38,9 @@ extension SpeedSuite {
     }
 
     func runGeneration() throws {
-        let name = "SparseLoRA bf16"
         let standings = try hold(
-            [ours(name, ["decode", "--model", setting.model])], rounds: setting.isQuick ? 3 : 9)
-        guard let answers = standings[name]?.answers else { return }
+            [ours(Self.denseName, ["decode", "--model", setting.model])], rounds: setting.isQuick ? 3 : 9)
+        guard let answers = standings.first?.answers else { return }
         func median(_ value: (JSONValue) -> Double) -> Double { Measurement.median(answers.map(value)) }
         func number(_ answer: JSONValue, _ key: String) -> Double { answer[key]?.doubleValue ?? .nan }
         let scenario = "generation: SmolLM2-135M, one sequence, 512 tokens of prompt"

@@ -4,8 +4,8 @@ internal import Foundation
 internal import TensorEngine
 
 extension SpeedSuite {
-    private static let halfName = "SparseLoRA bf16, half the operations"
-    private static let denseName = "SparseLoRA bf16"
+    static let halfName = "SparseLoRA bf16, half the operations"
+    static let denseName = "SparseLoRA bf16"
     private static let exactName = "SparseLoRA f32"
     private static let checkpointedName = "SparseLoRA bf16, checkpointed"
 
@@ -28,9 +28,8 @@ extension SpeedSuite {
             ours(Self.checkpointedName, work + ["--checkpointing"]), peft(work, dtype: "float32"),
             // Where it has no fast path one stopped step says enough.
             peft(work, dtype: "bfloat16", limit: setting.isQuick && !Machine.hasBF16Products ? 30 : nil),
-        ].compactMap(\.self)
-        let standings = try hold(contenders, rounds: setting.isQuick ? 2 : 5)
-        report(scenario, contenders.compactMap { standings[$0.name] })
+        ]
+        let standings = try compete(scenario, contenders, rounds: setting.isQuick ? 2 : 5)
         guard let dense = standings[Self.denseName], let half = standings[Self.halfName],
             let exact = standings[Self.exactName], let checkpointed = standings[Self.checkpointedName]
         else { return }
@@ -74,8 +73,8 @@ extension SpeedSuite {
         let contenders = [
             ours(Self.denseName, work), ours(sparseName, work + ["--sparsity", StepBenchmark.checkedPlan]),
         ]
-        let standings = try hold(contenders, rounds: setting.isQuick ? 2 : 5)
-        report("8x512 tokens, an eighth labelled", contenders.compactMap { standings[$0.name] })
+        let standings = try compete(
+            "8x512 tokens, an eighth labelled", contenders, rounds: setting.isQuick ? 2 : 5)
         guard let dense = standings[Self.denseName], let sparse = standings[sparseName] else { return }
         let (share, predicted) = realised(sparse, over: dense)
         bar(
@@ -91,11 +90,9 @@ extension SpeedSuite {
             "step", "--model", setting.model, "--batch", "\(batch)", "--targets",
             TimedStep.allLinear.joined(separator: ","),
         ]
-        let contenders = [ours(Self.denseName, work), peft(work, dtype: peftType)].compactMap(\.self)
-        let standings = try hold(contenders, rounds: setting.isQuick ? 1 : 5)
-        report(
+        let standings = try compete(
             "all seven projections adapted, \(batch)x512 tokens",
-            contenders.compactMap { standings[$0.name] })
+            [ours(Self.denseName, work), peft(work, dtype: peftType)], rounds: setting.isQuick ? 1 : 5)
         guard let dense = standings[Self.denseName] else { return }
         let peer = standings[Self.peftName(peftType)]
         bar(
@@ -113,11 +110,9 @@ extension SpeedSuite {
         }
         let batch = setting.isQuick ? 1 : 4
         let work = ["step", "--model", gemma, "--batch", "\(batch)"]
-        let contenders = [ours(Self.denseName, work), peft(work, dtype: peftType)].compactMap(\.self)
-        let standings = try hold(contenders, rounds: setting.isQuick ? 1 : 5)
-        report(
+        let standings = try compete(
             "Gemma 3 270M, 262,144 words, \(batch)x512 tokens, a quarter labelled",
-            contenders.compactMap { standings[$0.name] })
+            [ours(Self.denseName, work), peft(work, dtype: peftType)], rounds: setting.isQuick ? 1 : 5)
         guard let dense = standings[Self.denseName] else { return }
         let peer = standings[Self.peftName(peftType)]
         let note = "\(self.note(peer)); \(batch)x512 tokens"
@@ -135,10 +130,10 @@ extension SpeedSuite {
         let contenders = [
             ours(Self.denseName, work), ours(Self.halfName, work + ["--sparsity", "0.5"]),
             peft(work, dtype: peftType),
-        ].compactMap(\.self)
-        let standings = try hold(contenders, rounds: setting.isQuick ? 1 : 3)
+        ]
         let title = layers == 22 ? "1.1 B Llama" : "\(layers) of the 22 layers of a 1.1 B Llama"
-        report("\(title), random weights, 1x1024 tokens", contenders.compactMap { standings[$0.name] })
+        let standings = try compete(
+            "\(title), random weights, 1x1024 tokens", contenders, rounds: setting.isQuick ? 1 : 3)
         guard let dense = standings[Self.denseName], let half = standings[Self.halfName] else { return }
         let peer = standings[Self.peftName(peftType)]
         let note = layers == 22 ? "" : "\(layers) of 22 layers"
@@ -159,8 +154,7 @@ extension SpeedSuite {
             let contenders = shapes.map { batch, length in
                 ours("\(batch)x\(length)", work + ["--batch", "\(batch)", "--length", "\(length)"])
             }
-            let standings = try hold(contenders, rounds: setting.isQuick ? 2 : 5)
-            report(title, contenders.compactMap { standings[$0.name] })
+            let standings = try compete(title, contenders, rounds: setting.isQuick ? 2 : 5)
             var rates: [Double] = []
             for (shape, contender) in zip(shapes, contenders) {
                 guard let standing = standings[contender.name] else { continue }

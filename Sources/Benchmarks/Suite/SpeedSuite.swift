@@ -83,15 +83,23 @@ final class SpeedSuite {
 
     static let noPeer = "no Python with PEFT was given"
 
-    func hold(_ contenders: [Contender], warmup: Int = 1, rounds: Int) throws -> [String: Standing] {
-        let standings = try contest.run(contenders, warmup: warmup, rounds: rounds)
+    /// Every contender takes one step that does not count and `rounds` that do, in turns.
+    func hold(_ contenders: [Contender?], rounds: Int) throws -> [Standing] {
+        try contest.run(contenders.compactMap(\.self), warmup: 1, rounds: rounds)
+    }
+
+    /// The same for a step case, whose times, rates and memory become figures; by name.
+    ///
+    /// - Parameter tokens: of all rounds together where each is another batch; nil where each is the same one.
+    func compete(
+        _ scenario: String, _ contenders: [Contender?], rounds: Int, tokens: Int? = nil
+    ) throws -> [String: Standing] {
+        let standings = try hold(contenders, rounds: rounds)
+        report(scenario, standings, tokens: tokens)
         return Dictionary(uniqueKeysWithValues: standings.map { ($0.name, $0) })
     }
 
-    /// Figures of step cases: times, rates and memory of every contender, in order.
-    ///
-    /// - Parameter tokens: of all rounds together where each is another batch; nil where each is the same one.
-    func report(_ scenario: String, _ standings: [Standing], tokens: Int? = nil) {
+    private func report(_ scenario: String, _ standings: [Standing], tokens: Int?) {
         for standing in standings {
             let seconds = tokens == nil ? standing.median : standing.total
             let count = tokens.map { Double($0) } ?? standing.ready["tokens"]?.doubleValue ?? 0

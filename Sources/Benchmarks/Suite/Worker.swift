@@ -3,14 +3,6 @@
 internal import FileSupport
 internal import Foundation
 
-#if canImport(Glibc)
-    internal import Glibc
-#elseif canImport(Musl)
-    internal import Musl
-#else
-    internal import Darwin
-#endif
-
 /// A process that answers every line it is sent with a JSON line of numbers. Its first line says that it is ready.
 final class Worker {
     let name: String

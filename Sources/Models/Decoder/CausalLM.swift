@@ -197,13 +197,12 @@ package final class CausalLM {
                 type: tape.isRecording ? computeType : Self.inferenceType)
         for number in layer..<blocks.count {
             onBlockInput(x.value)
-            if number == blocks.count - 1 {
-                x = blocks[number](x, pass, queries: pass.outputRows)
-            } else if checkpointing {
-                x = blocks[number].checkpointed(x, pass, queries: pass.allRows)
-            } else {
-                x = blocks[number](x, pass, queries: pass.allRows)
-            }
+            let isLast = number == blocks.count - 1
+            let queries = isLast ? pass.outputRows : pass.allRows
+            x =
+                checkpointing && !isLast
+                ? blocks[number].checkpointed(x, pass, queries: queries)
+                : blocks[number](x, pass, queries: queries)
         }
         return finalNorm(x, on: tape)
     }

@@ -56,4 +56,6 @@ package struct BlockLinears {
     package let gate: Linear
     package let up: Linear
     package let down: Linear
+
+    package var all: [Linear] { [query, key, value, output, gate, up, down] }
 }

@@ -67,9 +67,7 @@ public struct MemoryPlan: Codable, Equatable, Sendable {
     }
 
     private static func ranks(_ block: BlockLinears) -> Int {
-        [block.query, block.key, block.value, block.output, block.gate, block.up, block.down].reduce(0) {
-            $0 + ($1.adapter?.rank ?? 0)
-        }
+        block.all.reduce(0) { $0 + ($1.adapter?.rank ?? 0) }
     }
 
     /// Throws when what is still to be taken is more than the machine has to give.
@@ -111,7 +109,6 @@ public struct MemoryPlan: Codable, Equatable, Sendable {
 /// in families that normalise results also those (2 D). Norms and activations are made again. Of the last block, what
 /// follows the queries is there for labelled rows only, and blocks beneath the first adapter keep nothing.
 private struct PassMemory {
-    private let layerCount: Int
     /// By recorded block, all rows.
     private let blocks: [Int]
     private let lastBlock: Int
@@ -127,7 +124,6 @@ private struct PassMemory {
         let floats = 4 * (shape.headCount + 2)
         let everyRow = (d + 2 * kv) * elementBytes
         let outputRow = (d + 2 * q + 2 * f + results) * elementBytes + floats
-        layerCount = shape.layerCount
         let first = ranks.firstIndex { $0 > 0 } ?? ranks.count
         blocks = ranks.dropFirst(first).dropLast().map { tokens * (everyRow + outputRow + $0 * elementBytes) }
         let lastRank = first < ranks.count ? ranks[ranks.count - 1] : 0
