@@ -37,21 +37,20 @@ struct Normalizer: Equatable, Sendable {
         _ body: (_ normalized: UnsafeBufferPointer<UInt8>, _ start: PartStart) -> PartStart
     ) -> PartStart {
         var result: [UInt8]?
-        var keepsStart = true
+        // Characters at the front that stem from the first one of the text.
+        var leading = bytes.isEmpty ? 0 : 1
         let continues = start == .piece || start == .inside
         for step in continues ? steps.compactMap(\.forContinuation) : steps {
-            if let current = result {
-                current.withUnsafeBufferPointer { current in
-                    keepsStart = keepsStart && !step.removesStart(of: current)
-                    // A step that changes nothing leaves the result of those before it.
-                    if let changed = step.applied(current) { result = changed }
-                }
-            } else {
-                keepsStart = keepsStart && !step.removesStart(of: bytes)
-                result = step.applied(bytes)
+            func apply(to current: UnsafeBufferPointer<UInt8>) -> [UInt8]? {
+                if start == .text { leading = step.leading(leading, of: current) }
+                return step.applied(current)
+            }
+            // A step that changes nothing leaves the result of those before it.
+            if let changed = result?.withUnsafeBufferPointer(apply) ?? (result == nil ? apply(to: bytes) : nil) {
+                result = changed
             }
         }
-        let start = start == .text && !keepsStart ? .section : start
+        let start = start == .text && leading == 0 ? .section : start
         if let result {
             return result.withUnsafeBufferPointer { body($0, start) }
         } else {
@@ -89,24 +88,50 @@ struct Replacement: Equatable, Sendable {
     func applied(to bytes: UnsafeBufferPointer<UInt8>) -> [UInt8]? {
         var result: [UInt8] = []
         var copied = 0
-        func replace(_ match: Range<Int>) {
-            if result.isEmpty { result.reserveCapacity(bytes.count + bytes.count / 2 + 16) }
+        var isChanged = false
+        forEachMatch(in: bytes) { match in
+            if !isChanged { result.reserveCapacity(bytes.count + bytes.count / 2 + 16) }
             result += bytes[copied..<match.lowerBound]
             result += content.utf8
             copied = match.upperBound
+            isChanged = true
+            return true
         }
+        guard isChanged else { return nil }
+        result += bytes[copied...]
+        return result
+    }
+
+    /// How many characters of the result stem from the first `leading` ones, which end at byte `end`: what replaces a match
+    /// stands for the last character of it.
+    func leading(_ leading: Int, endingAt end: Int, of bytes: UnsafeBufferPointer<UInt8>) -> Int {
+        func count(_ range: Range<Int>) -> Int {
+            bytes[range].count { $0 & 0xC0 != 0x80 }
+        }
+        var result = leading
+        forEachMatch(in: bytes) { match in
+            guard match.lowerBound < end else { return false }
+            if match.upperBound <= end {
+                result += content.unicodeScalars.count - count(match)
+            } else {
+                result -= count(match.lowerBound..<end)
+            }
+            return true
+        }
+        return result
+    }
+
+    /// Calls `body` with one match after another until it returns false.
+    func forEachMatch(in bytes: UnsafeBufferPointer<UInt8>, _ body: (Range<Int>) -> Bool) {
         var position = 0
-        var isChanged = false
         switch replaced {
         case .bytes(let literal):
-            guard let first = literal.first else { return nil }
+            guard let first = literal.first else { return }
             while position + literal.count <= bytes.count {
-                if bytes[position] == first,
-                    bytes[position..<(position + literal.count)].elementsEqual(literal)
-                {
-                    replace(position..<(position + literal.count))
-                    position = copied
-                    isChanged = true
+                let end = position + literal.count
+                if bytes[position] == first, bytes[position..<end].elementsEqual(literal) {
+                    guard body(position..<end) else { return }
+                    position = end
                 } else {
                     position += 1
                 }
@@ -116,8 +141,7 @@ struct Replacement: Equatable, Sendable {
             while position <= bytes.count,
                 let match = matcher.firstMatch(in: bytes, piece: 0..<bytes.count, from: position)
             {
-                replace(match)
-                isChanged = true
+                guard body(match) else { return }
                 position = match.upperBound
                 // Behind an empty match the next one is looked for a character further on.
                 if match.isEmpty {
@@ -127,9 +151,6 @@ struct Replacement: Equatable, Sendable {
                 }
             }
         }
-        guard isChanged else { return nil }
-        result += bytes[copied...]
-        return result
     }
 }
 
@@ -149,7 +170,7 @@ extension Normalizer.Step {
         case .stripAccents:
             return mapText(bytes) { text in
                 var kept = String.UnicodeScalarView()
-                for scalar in text.unicodeScalars where !Self.marks.contains(scalar.value) {
+                for scalar in text.unicodeScalars where !NormalizationData.marks.contains(scalar.value) {
                     kept.append(scalar)
                 }
                 return String(kept)
@@ -174,17 +195,27 @@ extension Normalizer.Step {
         }
     }
 
-    private static let marks = CodePointSet { $0.isIn("M") }
-
-    /// Whether the first character vanishes.
-    fileprivate func removesStart(of bytes: UnsafeBufferPointer<UInt8>) -> Bool {
-        guard !bytes.isEmpty else { return false }
-        let first = decodeScalar(bytes, at: 0, end: bytes.count).codePoint
+    /// How many characters of the step's result, counted from its front, stem from the first `leading` ones of the text.
+    fileprivate func leading(_ leading: Int, of bytes: UnsafeBufferPointer<UInt8>) -> Int {
+        guard !bytes.isEmpty else { return 0 }
+        var front: [UInt32] = []
+        var end = 0
+        while front.count < leading, end < bytes.count {
+            let scalar = decodeScalar(bytes, at: end, end: bytes.count)
+            front.append(scalar.codePoint)
+            end += scalar.length
+        }
         switch self {
+        case .unicode, .lowercase, .stripAccents:
+            let changed = applied(UnsafeBufferPointer(rebasing: bytes[..<end]))
+            return changed.map { String(decoding: $0, as: UTF8.self).unicodeScalars.count } ?? leading
         case .strip(let left, _):
-            return left && CharacterClasses.shared.characterClass(of: first) == CharacterClass.space
-        case .stripAccents: return Self.marks.contains(first)
-        case .unicode, .lowercase, .prepend, .replace, .precompiled: return false
+            let isSpace = { CharacterClasses.shared.characterClass(of: $0) == CharacterClass.space }
+            return left ? front.count - front.prefix(while: isSpace).count : leading
+        case .prepend(let prefix): return leading + prefix.unicodeScalars.count
+        case .replace(let replacement): return replacement.leading(leading, endingAt: end, of: bytes)
+        // What replaces a character stands for it, and a removal at the very start goes unnoticed.
+        case .precompiled: return leading
         }
     }
 

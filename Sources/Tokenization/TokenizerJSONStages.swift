@@ -78,7 +78,7 @@ extension TokenizerJSON {
         case "Metaspace":
             return [.metaspace(try metaspace(part, at: path))]
         case "Whitespace":
-            return [try matches(#"\w+|[^\w\s]+"#, .removed, isInverted: true)]
+            return [try matches(Self.words, .removed, isInverted: true)]
         case "WhitespaceSplit":
             return [try matches(#"\s"#, .removed)]
         case "Punctuation":
@@ -96,6 +96,8 @@ extension TokenizerJSON {
         }
     }
 
+    /// The splitter's own `\w` takes in the two join controls; that of patterns in files does not.
+    private static let words = #"[\w\x{200C}\x{200D}]+|[^\w\s\x{200C}\x{200D}]+"#
     private static let punctuation = #"[\p{P}!-/:-@\[-`{-~]"#
 
     private func split(_ part: JSONObject, at path: String) throws(InputError) -> PreTokenizer.Step {

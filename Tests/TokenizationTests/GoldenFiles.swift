@@ -12,7 +12,7 @@ enum GoldenFiles {
     static let names = [
         "added-tokens", "digit-runs", "gemma", "gpt2", "llama-charsmap", "llama2", "llama3", "metaspace",
         "missing-bytes", "mistral", "no-split", "o200k", "prefix-space", "qwen2-nfc", "smollm", "unigram",
-        "unigram-charsmap", "unknown", "unknown-fused",
+        "unigram-charsmap", "unknown", "unknown-fused", "words",
     ]
 
     static func tokenizer(_ name: String) throws -> Tokenizer { try Tokenizer(folder: "\(folder)/\(name)") }

@@ -66,6 +66,7 @@ HOSTILE = [
     "x <|right|>   y<|right|>\t<|right|>", "word woolly wool aword word_ wordé word, (word) wordword word\u0301 \u200dword word\u24b6",
     "<|bo<|bos|>s|> <|bos <|bos|", "hello  world hello world  hello", "caf\u00e9 cafe\u0301 CAFE\u0301",
     "½\u0301 Ａ\u0302\u0301 A\u030a\u0301 ½\u200d½ \u0600½ Ａ\u093e 가\u0301 \r\n½\r ﷺ①１ｶﾞｶ 👍🏽🏽", "<|bos|>\u200bＡ <|eos|>\u200b",
+    "\u0e33b", "\u0e4db", "\u0e4d\u0e33b", "\u00a8b", "\u0344b", "\u0301b", "\U00011a94b\u0898c\u1cf2", "क\u200dष \u200dwe'll x\u200cy",
     "<|long|> <|long|>er <|longer|>", "\u00fc \u00f6 \u0120 \u0120the \u010a", "\ud7ff\ue000\ufffd\uffff\U00010000\U0010ffff",
 ]
 
@@ -253,6 +254,8 @@ def make_tokenizers():
         pre_tokenizers.Digits(individual_digits=False),
         pre_tokenizers.Split(Regex(GPT2_PATTERN), "isolated"), byte_level(regex=False)])
     yield "digit-runs", train(digits, size=400)
+    words = pre_tokenizers.Sequence([pre_tokenizers.Whitespace(), byte_level(regex=False)])
+    yield "words", train(words, size=400)
     yield "no-split", train(byte_level(regex=False), size=400)
     yield "o200k", train(split(O200K_PATTERN), size=400)
     yield from make_sentencepiece_tokenizers()
