@@ -21,6 +21,7 @@ const sl_attention_kernels *sl_attention_kernels_current(void) {
 
 typedef enum part_kind {
     FORWARD_ROWS,    // forward of some rows
+    FORWARD_KEYS,    // forward of few lanes over some keys, all heads: their rows lie side by side
     BACKWARD_WHOLE,  // backward of a sequence and key-value head
     BACKWARD_ROWS,   // dq of some rows
     BACKWARD_KEYS,   // dk and dv of some keys
@@ -33,6 +34,7 @@ typedef struct plan {
     part_kind kind;
     int64_t step;  // rows or keys of a part
     int64_t *first_part;
+    float *partials;  // FORWARD_KEYS: [parts][partial_floats]
 } plan;
 
 static int64_t rows_of(const sl_attention_shape *shape, int64_t sequence) {
@@ -46,8 +48,17 @@ static int64_t keys_of(const sl_attention_shape *shape, int64_t sequence) {
 static int64_t cuts_of(const plan *plan, int64_t sequence) {
     const sl_attention_shape *shape = plan->job->shape;
     if (plan->kind == BACKWARD_WHOLE) return 1;
-    int64_t length = plan->kind == BACKWARD_KEYS ? keys_of(shape, sequence) : rows_of(shape, sequence);
+    int64_t length = plan->kind == BACKWARD_KEYS || plan->kind == FORWARD_KEYS ? keys_of(shape, sequence) : rows_of(shape, sequence);
     return (length + plan->step - 1) / plan->step;
+}
+
+static int64_t parts_of(const plan *plan, int64_t sequence) {
+    int64_t cuts = cuts_of(plan, sequence);
+    return plan->kind == FORWARD_KEYS ? cuts : cuts * plan->job->shape->key_value_heads;
+}
+
+static int64_t partial_floats(const sl_attention_shape *shape) {
+    return shape->key_value_heads * SL_FEW_LANES * (shape->head_width + 2);
 }
 
 static void run_part(void *context, int64_t index) {
@@ -64,25 +75,40 @@ static void run_part(void *context, int64_t index) {
     sl_attention_part part = {low, within / cuts, 0, rows, 0, keys};
     // Later rows see more keys, and earlier keys are seen by more rows: the long parts go first.
     int64_t cut = within % cuts;
-    if (plan->kind == BACKWARD_KEYS) {
+    if (plan->kind == BACKWARD_KEYS || plan->kind == FORWARD_KEYS) {
         part.key_begin = cut * plan->step;
         if (part.key_begin + plan->step < keys) part.key_end = part.key_begin + plan->step;
     } else if (plan->kind != BACKWARD_WHOLE) {
         part.row_begin = (cuts - 1 - cut) * plan->step;
         if (part.row_begin + plan->step < rows) part.row_end = part.row_begin + plan->step;
     }
-    if (plan->kind == FORWARD_ROWS) plan->kernels->forward(plan->job, &part);
+    if (plan->kind == FORWARD_KEYS) {
+        plan->kernels->few(plan->job, &part, plan->partials + index * partial_floats(shape));
+    } else if (plan->kind == FORWARD_ROWS) plan->kernels->forward(plan->job, &part);
     else plan->kernels->backward(plan->job, &part, plan->kind != BACKWARD_KEYS, plan->kind != BACKWARD_ROWS);
+}
+
+static void combine_sequence(void *context, int64_t sequence) {
+    const plan *plan = context;
+    const sl_attention_shape *shape = plan->job->shape;
+    sl_attention_part part = {.sequence = sequence, .row_end = rows_of(shape, sequence), .key_end = keys_of(shape, sequence)};
+    const float *partials = plan->partials + plan->first_part[sequence] * partial_floats(shape);
+    plan->kernels->few_combine(plan->job, &part, partials, parts_of(plan, sequence), partial_floats(shape));
 }
 
 static void run_plan(const sl_attention_job *job, part_kind kind, int64_t step) {
     const sl_attention_shape *shape = job->shape;
-    plan plan = {sl_attention_kernels_current(), job, kind, step, NULL};
-    plan.first_part = sl_thread_scratch(2, sizeof(int64_t) * (size_t)(shape->sequences + 1));
+    plan plan = {.kernels = sl_attention_kernels_current(), .job = job, .kind = kind, .step = step};
+    int64_t parts = 0;
+    for (int64_t s = 0; s < shape->sequences; s++) parts += parts_of(&plan, s);
+    int64_t floats = kind == FORWARD_KEYS ? parts * partial_floats(shape) : 0;
+    size_t partial_bytes = sizeof(float) * (size_t)floats;
+    plan.partials = sl_thread_scratch(2, partial_bytes + sizeof(int64_t) * (size_t)(shape->sequences + 1));
+    plan.first_part = (int64_t *)((char *)plan.partials + partial_bytes);
     plan.first_part[0] = 0;
-    for (int64_t s = 0; s < shape->sequences; s++)
-        plan.first_part[s + 1] = plan.first_part[s] + cuts_of(&plan, s) * shape->key_value_heads;
-    sl_parallel(plan.first_part[shape->sequences], run_part, &plan);
+    for (int64_t s = 0; s < shape->sequences; s++) plan.first_part[s + 1] = plan.first_part[s] + parts_of(&plan, s);
+    sl_parallel(parts, run_part, &plan);
+    if (kind == FORWARD_KEYS) sl_parallel(shape->sequences, combine_sequence, &plan);
 }
 
 static int64_t rows_per_part(const sl_attention_shape *shape) {
@@ -90,11 +116,24 @@ static int64_t rows_per_part(const sl_attention_shape *shape) {
     return rows > 0 ? rows : 1;
 }
 
+// Decoding. Not in training, where leaving out rows must not change a bit of the others.
+static bool few_lanes_see_many_keys(const sl_attention_job *job) {
+    const sl_attention_shape *shape = job->shape;
+    int64_t group = shape->heads / shape->key_value_heads;
+    bool many = false;
+    for (int64_t s = 0; s < shape->sequences; s++) {
+        if (rows_of(shape, s) * group > SL_FEW_LANES) return false;
+        many |= keys_of(shape, s) > SL_KEY_CHUNK;
+    }
+    return many && !job->log_sum_exp && sl_attention_kernels_current()->fits_few(shape);
+}
+
 void sl_attention(const sl_attention_shape *shape, sl_matrix q, sl_matrix k, sl_matrix v, sl_matrix out,
                   float *log_sum_exp) {
     if (shape->sequences <= 0) return;
     sl_attention_job job = {.shape = shape, .q = q, .k = k, .v = v, .out = out, .log_sum_exp = log_sum_exp};
-    run_plan(&job, FORWARD_ROWS, rows_per_part(shape));
+    if (few_lanes_see_many_keys(&job)) run_plan(&job, FORWARD_KEYS, SL_KEY_CHUNK);
+    else run_plan(&job, FORWARD_ROWS, rows_per_part(shape));
 }
 
 // A whole sequence per thread takes five products per tile but may leave threads without work; rows and keys apart

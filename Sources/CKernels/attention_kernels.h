@@ -13,6 +13,8 @@
 enum { SL_KEY_BLOCK = 64 };
 /// Lanes whose query side is kept at hand while the keys go by: a multiple of every tile.
 enum { SL_LANE_CHUNK = 192 };
+/// Few lanes over many keys: as many lanes at most, and the keys of a part.
+enum { SL_FEW_LANES = 16, SL_KEY_CHUNK = 128 };
 
 typedef struct sl_attention_job {
     const sl_attention_shape *shape;
@@ -34,6 +36,14 @@ typedef struct sl_attention_part {
 typedef struct sl_attention_kernels {
     /// out and log_sum_exp of the part's rows; its keys are all that the sequence has.
     void (*forward)(const sl_attention_job *job, const sl_attention_part *part);
+    /// Whether the next two can do a shape; they take parts with at most SL_FEW_LANES lanes and SL_KEY_CHUNK keys.
+    bool (*fits_few)(const sl_attention_shape *shape);
+    /// The softmax of the part's rows over its keys alone, all heads: [heads][lanes][head width + 2] floats. A part's
+    /// lanes are those of one key-value head.
+    void (*few)(const sl_attention_job *job, const sl_attention_part *part, float *partials);
+    /// out of the part's rows, all heads, from `count` partials, `spacing` floats apart.
+    void (*few_combine)(const sl_attention_job *job, const sl_attention_part *part, const float *partials,
+                        int64_t count, int64_t spacing);
     /// delta of rows begin ..< end of the whole batch: a range kernel.
     void (*delta)(void *job, int64_t begin, int64_t end);
     /// With `want_query`, dq of the part's rows: its keys are then all that the sequence has.

@@ -55,14 +55,77 @@ static int64_t steps_of_largest_part(int64_t total, int64_t step, int64_t parts)
     return (steps + parts - 1) / parts;
 }
 
+// Few rows times a right operand with adjacent columns: a part of the columns would read a short run of every row, so
+// the depth is cut instead, into pieces whose number depends on the shape alone, and their sums are added up at the end.
+enum { DEPTH_PIECE = 128 };
+
+typedef struct pieces_job {
+    const sl_gemm_kernels *kernels;
+    int64_t rows, columns;
+    const sl_product *products;
+    int product_count;
+    float *sums;  // [pieces][rows][columns]
+} pieces_job;
+
+static const void *advance(sl_type type, const void *data, int64_t elements) {
+    return (const char *)data + elements * (type == SL_BF16 ? 2 : 4);
+}
+
+static sl_operand from_depth(sl_operand operand, int64_t begin) {
+    if (operand.depth_index) operand.depth_index += begin;
+    else operand.data = advance(operand.type, operand.data, begin * operand.depth_stride);
+    return operand;
+}
+
+static void run_piece(void *context, int64_t index) {
+    const pieces_job *job = context;
+    sl_product piece = job->products[0];
+    int64_t begin = index * DEPTH_PIECE;
+    piece.left = from_depth(piece.left, begin);
+    piece.right = from_depth(piece.right, begin);
+    piece.depth = piece.depth - begin < DEPTH_PIECE ? piece.depth - begin : DEPTH_PIECE;
+    sl_gemm_tile whole = {0, job->rows, 0, job->columns};
+    sl_output output = {
+        .data = job->sums + index * job->rows * job->columns, .type = SL_F32, .stride = job->columns,
+    };
+    job->kernels->small_tile(&whole, &piece, 1, &output);
+    if (index > 0 || job->product_count == 1) return;
+    output.accumulate = true;
+    job->kernels->small_tile(&whole, job->products + 1, job->product_count - 1, &output);
+}
+
+static void multiply_in_pieces(const sl_gemm_kernels *kernels, int64_t rows, int64_t columns, const sl_product *products,
+                               int product_count, const sl_output *output) {
+    int64_t pieces = (products[0].depth + DEPTH_PIECE - 1) / DEPTH_PIECE;
+    float *sums = sl_thread_scratch(2, sizeof(float) * (size_t)(pieces * rows * columns));
+    pieces_job job = {kernels, rows, columns, products, product_count, sums};
+    sl_parallel(pieces, run_piece, &job);
+    const float one = 1;
+    for (int64_t row = 0; row < rows; row++) {
+        sl_product total = {
+            .left = {.data = &one, .type = SL_F32},
+            .right = {.data = sums + row * columns, .type = SL_F32, .outer_stride = 1, .depth_stride = rows * columns},
+            .depth = pieces,
+            .scale = 1,
+        };
+        sl_gemm_tile tile = {row, row + 1, 0, columns};
+        kernels->small_tile(&tile, &total, 1, output);
+    }
+}
+
 void sl_gemm(int64_t rows, int64_t columns, const sl_product *products, int product_count,
              const sl_output *output) {
     if (rows <= 0 || columns <= 0) return;
     const sl_gemm_kernels *kernels = sl_gemm_kernels_current();
+    bool small = kernels->fits_small(rows, products, product_count);
+    if (small && products[0].right.depth_stride != 1 && products[0].depth > DEPTH_PIECE) {
+        multiply_in_pieces(kernels, rows, columns, products, product_count, output);
+        return;
+    }
     int64_t depth = 0;
     for (int p = 0; p < product_count; p++) depth += products[p].depth;
     gemm_job job = {
-        kernels, kernels->fits_small(rows, products, product_count), rows, columns, products, product_count, output, 1, 1,
+        kernels, small, rows, columns, products, product_count, output, 1, 1,
     };
     int threads = sl_thread_count();
     // Waking a worker costs about as much as a tenth of a million multiply-adds.

@@ -141,6 +141,11 @@ private struct AttentionData {
         delta = logSumExp
     }
 
+    /// As in generation, where nothing is kept for a backward pass.
+    func infer(_ test: AttentionCase) {
+        test.withShape { sl_attention($0, q.matrix, k.matrix, v.matrix, out.matrix, nil) }
+    }
+
     mutating func run(_ test: AttentionCase) {
         test.withShape { shape in
             sl_attention(shape, q.matrix, k.matrix, v.matrix, out.matrix, &logSumExp)
@@ -200,6 +205,34 @@ private struct AttentionData {
         }
     }
 
+    /// Few rows against many keys, with and without what is too old to be seen.
+    @Test(arguments: [
+        AttentionCase(keyCounts: [300, 40, 129], positions: [[298, 299], [39], [128]])
+            .with(heads: (2, 3), width: 16),
+        AttentionCase(keyCounts: [257, 0, 500], positions: [[256], [], [3, 128, 499]])
+            .with(heads: (1, 4), width: 48, softcap: 1.5),
+        AttentionCase(keyCounts: [400, 140], positions: [[398, 399], [100]])
+            .with(heads: (3, 1), width: 80, window: 90),
+        AttentionCase(keyCounts: [200], positions: [[199]]).with(heads: (2, 2), width: 12),
+    ])
+    private func `agree with the full score matrix in decoding`(test: AttentionCase) {
+        for type in [SL_F32, SL_BF16] {
+            var random = KernelRandom(7)
+            let data = AttentionData(test, types: [sl_type](repeating: type, count: 8), &random)
+            let expected = test.forward(data.q.values, data.k.values, data.v.values)
+            onEveryInstructionSet { name in
+                var results: [[Double]] = []
+                for threads in 1...3 {
+                    data.out.fill([Double](repeating: .nan, count: expected.out.count))
+                    withThreads(threads) { data.infer(test) }
+                    data.out.expect(expected.out, tolerance: 1e-5, "\(name) out, \(threads) threads")
+                    results.append(data.out.values)
+                }
+                #expect(results.allSatisfy { $0 == results[0] }, "\(name)")
+            }
+        }
+    }
+
     @Test(arguments: [Float(0), 1.5])
     func `the reference gradient is the slope of the reference`(softcap: Float) {
         let test = AttentionCase(keyCounts: [6, 3], positions: [[1, 4, 5], [2]])
@@ -247,6 +280,18 @@ private struct AttentionData {
             data.run(test)
             #expect((7..<12).allSatisfy { data.out[$0, 0].isNaN }, "\(name)")
             #expect((0..<7).allSatisfy { data.out[$0, 0].isFinite }, "\(name): later keys are not seen")
+        }
+    }
+
+    @Test func `pass NaN on in decoding`() {
+        let test = AttentionCase(keyCounts: [300], positions: [[140, 299]]).with(heads: (1, 1), width: 16)
+        var random = KernelRandom(5)
+        let data = AttentionData(test, types: [sl_type](repeating: SL_F32, count: 8), &random)
+        data.k[150, 3] = .nan
+        onEveryInstructionSet { name in
+            data.infer(test)
+            #expect(data.out[0, 0].isFinite, "\(name): later keys are not seen")
+            #expect(data.out[1, 0].isNaN, "\(name)")
         }
     }
 }
