@@ -56,14 +56,15 @@ static int64_t steps_of_largest_part(int64_t total, int64_t step, int64_t parts)
 }
 
 // Few rows times a right operand with adjacent columns: a part of the columns would read a short run of every row, so
-// the depth is cut instead, into pieces whose number depends on the shape alone, and their sums are added up at the end.
-enum { DEPTH_PIECE = 128 };
+// the depth is cut instead, into pieces that depend on the shape alone, and their sums are added up at the end.
+enum { LEAST_PIECE = 128, MOST_PIECES = 64 };
 
 typedef struct pieces_job {
     const sl_gemm_kernels *kernels;
     int64_t rows, columns;
     const sl_product *products;
     int product_count;
+    int64_t piece_depth;
     float *sums;  // [pieces][rows][columns]
 } pieces_job;
 
@@ -80,10 +81,10 @@ static sl_operand from_depth(sl_operand operand, int64_t begin) {
 static void run_piece(void *context, int64_t index) {
     const pieces_job *job = context;
     sl_product piece = job->products[0];
-    int64_t begin = index * DEPTH_PIECE;
+    int64_t begin = index * job->piece_depth;
     piece.left = from_depth(piece.left, begin);
     piece.right = from_depth(piece.right, begin);
-    piece.depth = piece.depth - begin < DEPTH_PIECE ? piece.depth - begin : DEPTH_PIECE;
+    piece.depth = piece.depth - begin < job->piece_depth ? piece.depth - begin : job->piece_depth;
     sl_gemm_tile whole = {0, job->rows, 0, job->columns};
     sl_output output = {
         .data = job->sums + index * job->rows * job->columns, .type = SL_F32, .stride = job->columns,
@@ -96,9 +97,11 @@ static void run_piece(void *context, int64_t index) {
 
 static void multiply_in_pieces(const sl_gemm_kernels *kernels, int64_t rows, int64_t columns, const sl_product *products,
                                int product_count, const sl_output *output) {
-    int64_t pieces = (products[0].depth + DEPTH_PIECE - 1) / DEPTH_PIECE;
+    int64_t depth = products[0].depth, piece_depth = (depth + MOST_PIECES - 1) / MOST_PIECES;
+    if (piece_depth < LEAST_PIECE) piece_depth = LEAST_PIECE;
+    int64_t pieces = (depth + piece_depth - 1) / piece_depth;
     float *sums = sl_thread_scratch(2, sizeof(float) * (size_t)(pieces * rows * columns));
-    pieces_job job = {kernels, rows, columns, products, product_count, sums};
+    pieces_job job = {kernels, rows, columns, products, product_count, piece_depth, sums};
     sl_parallel(pieces, run_piece, &job);
     const float one = 1;
     for (int64_t row = 0; row < rows; row++) {
@@ -118,15 +121,13 @@ void sl_gemm(int64_t rows, int64_t columns, const sl_product *products, int prod
     if (rows <= 0 || columns <= 0) return;
     const sl_gemm_kernels *kernels = sl_gemm_kernels_current();
     bool small = kernels->fits_small(rows, products, product_count);
-    if (small && products[0].right.depth_stride != 1 && products[0].depth > DEPTH_PIECE) {
+    if (small && products[0].right.depth_stride != 1 && products[0].depth > LEAST_PIECE) {
         multiply_in_pieces(kernels, rows, columns, products, product_count, output);
         return;
     }
     int64_t depth = 0;
     for (int p = 0; p < product_count; p++) depth += products[p].depth;
-    gemm_job job = {
-        kernels, small, rows, columns, products, product_count, output, 1, 1,
-    };
+    gemm_job job = {kernels, small, rows, columns, products, product_count, output, 1, 1};
     int threads = sl_thread_count();
     // Waking a worker costs about as much as a tenth of a million multiply-adds.
     double work = (double)rows * (double)columns * (double)(depth > 0 ? depth : 1);

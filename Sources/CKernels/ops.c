@@ -121,10 +121,16 @@ void sl_dropout(int64_t rows, int64_t width, float rate, uint64_t seed, sl_matri
     over_units(rows, width, sl_ops_kernels_current()->dropout, &job);
 }
 
-void sl_softmax_cross_entropy(int64_t rows, int64_t classes, sl_matrix logits, const int32_t *labels, float softcap,
-                              float gradient_scale, float *loss, uint8_t *correct, sl_matrix gradient) {
-    sl_cross_entropy_job job = {classes, logits, gradient, labels, softcap, gradient_scale, loss, correct};
-    over_rows(rows, classes, sl_ops_kernels_current()->cross_entropy, &job);
+void sl_cross_entropy_block(int64_t rows, int64_t columns, int64_t first_column, sl_matrix logits,
+                            const int32_t *labels, float softcap, float *state, int64_t width, sl_matrix sums) {
+    sl_cross_entropy_block_job job = {columns, first_column, width, logits, sums, labels, softcap, state};
+    over_rows(rows, columns, sl_ops_kernels_current()->cross_entropy_block, &job);
+}
+
+void sl_cross_entropy_end(int64_t rows, const int32_t *labels, const float *state, float *loss, int64_t width,
+                          sl_matrix sums, sl_matrix head, float gradient_scale, sl_matrix gradient) {
+    sl_cross_entropy_end_job job = {width, labels, state, loss, gradient_scale, sums, head, gradient};
+    over_rows(rows, width, sl_ops_kernels_current()->cross_entropy_end, &job);
 }
 
 void sl_adamw(int64_t count, float *parameter, const float *gradient, float *first_moment, float *second_moment,

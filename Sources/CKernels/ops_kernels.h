@@ -85,14 +85,25 @@ typedef struct sl_dropout_job {
     sl_matrix x, out;
 } sl_dropout_job;
 
-typedef struct sl_cross_entropy_job {
-    int64_t classes;
-    sl_matrix logits, gradient;
+/// What a row's state holds.
+enum { SL_LOSS_LARGEST, SL_LOSS_SUM, SL_LOSS_LABEL, SL_LOSS_LABEL_SLOPE };
+
+typedef struct sl_cross_entropy_block_job {
+    int64_t columns, first_column, width;
+    sl_matrix logits, sums;
     const int32_t *labels;
-    float softcap, gradient_scale;
+    float softcap;
+    float *state;
+} sl_cross_entropy_block_job;
+
+typedef struct sl_cross_entropy_end_job {
+    int64_t width;
+    const int32_t *labels;
+    const float *state;
     float *loss;
-    uint8_t *correct;
-} sl_cross_entropy_job;
+    float gradient_scale;
+    sl_matrix sums, head, gradient;
+} sl_cross_entropy_end_job;
 
 /// Its range is one of elements.
 typedef struct sl_adamw_job {
@@ -105,7 +116,8 @@ typedef struct sl_adamw_job {
 typedef void sl_range_kernel(void *job, int64_t begin, int64_t end);
 
 typedef struct sl_ops_kernels {
-    sl_range_kernel *rms_norm, *rms_norm_backward, *rotary, *gather_rows, *scatter_rows, *column_sums, *cross_entropy;
+    sl_range_kernel *rms_norm, *rms_norm_backward, *rotary, *gather_rows, *scatter_rows, *column_sums;
+    sl_range_kernel *cross_entropy_block, *cross_entropy_end;
     sl_range_kernel *gated, *gated_backward, *add, *scale, *fill, *dropout;  ///< ranges of units
     sl_range_kernel *adamw;
     double (*sum_of_squares)(int64_t count, const float *x);

@@ -46,8 +46,10 @@ struct Normalizer: Equatable, Sendable {
                 return step.applied(current)
             }
             // A step that changes nothing leaves the result of those before it.
-            if let changed = result?.withUnsafeBufferPointer(apply) ?? (result == nil ? apply(to: bytes) : nil) {
-                result = changed
+            if let current = result {
+                if let changed = current.withUnsafeBufferPointer(apply) { result = changed }
+            } else {
+                result = apply(to: bytes)
             }
         }
         let start = start == .text && leading == 0 ? .section : start

@@ -127,14 +127,14 @@ import Testing
     }
 
     @Test(arguments: [Float(0), 3], [1, 3, 100])
-    func `cross-entropy in chunks`(softcap: Float, rowsAtOnce: Int) {
+    func `cross-entropy in blocks`(softcap: Float, rowsAtOnce: Int) {
         let classes = 23
         let head = FrozenWeight(random(classes, 6, seed: 2))
         let labels = backend.upload([3, -1, 22, 0, -100, 7, 7])
         expectGradients(of: [Leaf("hidden", 7, 6)], limit: 2) { tape, leaves in
             let loss = tape.crossEntropy(
                 leaves[0], head: head, labels: labels, softcap: softcap, gradientScale: 0.25,
-                logitBytes: 4 * classes * rowsAtOnce)
+                block: (rows: rowsAtOnce, columns: 9))
             #expect(loss.count == 5)
             #expect(loss.rowLosses[1] == 0 && loss.rowLosses[4] == 0)
             return 0.25 * loss.sum

@@ -5,87 +5,89 @@ import Foundation
 import Testing
 
 @Suite struct `Loss and optimiser kernels` {
-    private func loss(_ logits: ArraySlice<Double>, _ label: Int, softcap: Double) -> Double {
-        let z = logits.map { softcap > 0 ? softcap * tanh($0 / softcap) : $0 }
-        let largest = z.reduce(-Double.infinity, max)
-        return largest + log(z.reduce(0) { $0 + exp($1 - largest) }) - z[label]
+    /// Logits, the head that they came from as far as gradients go, and labels.
+    private struct LossCase {
+        let logits, head: KernelMatrix
+        let labels: [Int32]
+        var softcap: Float = 0
+
+        /// Loss of each row, and d(scale * loss)/dhidden.
+        func expected(scale: Double) -> (losses: [Double], gradient: [Double]) {
+            let classes = logits.width, all = logits.values, weights = head.values
+            var losses: [Double] = [], gradient: [Double] = []
+            for (row, label) in labels.enumerated() {
+                let raw = all[row * classes..<(row + 1) * classes]
+                let z = raw.map { softcap > 0 ? Double(softcap) * tanh($0 / Double(softcap)) : $0 }
+                let largest = z.reduce(-.infinity, max)
+                let sum = z.reduce(0) { $0 + exp($1 - largest) }
+                losses.append(label < 0 ? 0 : largest + log(sum) - z[Int(label)])
+                var slopes = [Double](repeating: 0, count: head.width)
+                for (word, value) in z.enumerated() where label >= 0 {
+                    let probability = exp(value - largest) / sum - (word == Int(label) ? 1 : 0)
+                    let rise = softcap > 0 ? 1 - pow(value / Double(softcap), 2) : 1
+                    for d in slopes.indices {
+                        slopes[d] += scale * probability * rise * weights[word * head.width + d]
+                    }
+                }
+                gradient += slopes
+            }
+            return (losses, gradient)
+        }
+
+        /// Block after block, as the operation does it.
+        func run(columnsAtOnce: Int, scale: Float, gradient: KernelMatrix?) -> [Float] {
+            let (rows, classes, width) = (logits.rows, logits.width, head.width)
+            let sums = KernelMatrix(rows, width, SL_F32, gap: 1)
+            sums.fill([Double](repeating: .nan, count: rows * width))
+            var state = [Float](repeating: .nan, count: rows * Int(SL_LOSS_STATE))
+            var losses = [Float](repeating: 7, count: rows)
+            let target = gradient == nil ? sl_matrix() : sums.matrix
+            for first in stride(from: 0, to: classes, by: columnsAtOnce) {
+                let count = min(columnsAtOnce, classes - first)
+                let block = KernelMatrix(rows, count, SL_F32, gap: 1)
+                block.fill((0..<rows * count).map { Double(logits[$0 / count, first + $0 % count]) })
+                sl_cross_entropy_block(
+                    Int64(rows), Int64(count), Int64(first), block.matrix, labels, softcap, &state,
+                    Int64(width), target)
+                guard gradient != nil else { continue }
+                #expect(block.gapsAreUntouched)
+                for row in 0..<rows {
+                    for d in 0..<width {
+                        for word in 0..<count { sums[row, d] += block[row, word] * head[first + word, d] }
+                    }
+                }
+            }
+            sl_cross_entropy_end(
+                Int64(rows), labels, state, &losses, Int64(width), target, head.matrix, scale,
+                gradient?.matrix ?? sl_matrix())
+            return losses
+        }
     }
 
     @Test(arguments: [1, 5, 48, 1203], [Float(0), 3])
     func `cross-entropy and its gradient`(classes: Int, softcap: Float) {
         var random = KernelRandom(UInt64(classes))
-        let rows = 3
-        for (type, gradientType) in [
+        for (headType, type) in [
             (SL_F32, SL_F32), (SL_BF16, SL_BF16), (SL_F32, SL_BF16), (SL_BF16, SL_F32),
         ] {
-            let logits = KernelMatrix.random(rows, classes, type, &random)
-            let labels = [Int32(random.int(classes)), -1, Int32(classes - 1)]
-            logits[2, classes - 1] = 9  // the one row whose label is surely the largest
-            let z = logits.values
-            var losses: [Double] = []
-            for (row, label) in labels.enumerated() {
-                let columns = row * classes..<(row + 1) * classes
-                losses.append(label < 0 ? 0 : loss(z[columns], Int(label), softcap: Double(softcap)))
-            }
-            // Differences at a sample of the columns, the label among them.
-            var sampled: [(at: Int, value: Double)] = []
-            for (row, label) in labels.enumerated() where label >= 0 {
-                let columns = row * classes..<(row + 1) * classes
-                for column in [Int(label)] + (0..<min(classes, 6)).map({ _ in random.int(classes) }) {
-                    let at = row * classes + column
-                    let difference = slope(at: z[at]) { value in
-                        var moved = z
-                        moved[at] = value
-                        return loss(moved[columns], Int(label), softcap: Double(softcap))
-                    }
-                    sampled.append((at, 0.5 * difference))
-                }
-            }
+            let logits = KernelMatrix.random(3, classes, SL_F32, &random)
+            logits[2, classes - 1] = 9  // a larger one in the last block
+            let test = LossCase(
+                logits: logits, head: .random(classes, 11, headType, &random),
+                labels: [Int32(random.int(classes)), -1, Int32(classes - 1)], softcap: softcap)
+            let expected = test.expected(scale: 0.5)
             onEveryInstructionSet { name in
-                let gradient = KernelMatrix(rows, classes, gradientType, gap: 2)
-                var actual = [Float](repeating: 7, count: rows)
-                var correct = [UInt8](repeating: 7, count: rows)
-                sl_softmax_cross_entropy(
-                    Int64(rows), Int64(classes), logits.matrix, labels, softcap, 0.5, &actual, &correct,
-                    gradient.matrix)
-                #expect(gradient.gapsAreUntouched)
-                for row in 0..<rows { #expect(abs(Double(actual[row]) - losses[row]) < 1e-5, "\(name) loss") }
-                #expect(correct[1] == 0 && correct[2] == 1)
-                let values = gradient.values
-                for (at, value) in sampled {
-                    let allowed = 2e-6 + (gradientType == SL_BF16 ? abs(value) / 256 : 0)
-                    #expect(abs(values[at] - value) < allowed, "\(name) gradient at \(at)")
+                for columnsAtOnce in [classes, 17, 1 + classes / 3] {
+                    let gradient = KernelMatrix(3, 11, type, gap: 2)
+                    let losses = test.run(columnsAtOnce: columnsAtOnce, scale: 0.5, gradient: gradient)
+                    for (loss, value) in zip(losses, expected.losses) {
+                        #expect(abs(Double(loss) - value) < 1e-5, "\(name) loss, \(columnsAtOnce) at once")
+                    }
+                    gradient.expect(expected.gradient, tolerance: 1e-5, "\(name), \(columnsAtOnce) at once")
+                    #expect(
+                        test.run(columnsAtOnce: columnsAtOnce, scale: 0.5, gradient: nil) == losses, "\(name)"
+                    )
                 }
-                #expect(values[classes..<2 * classes].allSatisfy { $0 == 0 })
-                var alone = [Float](repeating: 7, count: rows)
-                sl_softmax_cross_entropy(
-                    Int64(rows), Int64(classes), logits.matrix, labels, softcap, 0.5, &alone, nil, sl_matrix()
-                )
-                #expect(alone == actual)
-            }
-        }
-    }
-
-    @Test func `the gradient may lie over the logits, in f32 and narrower in bf16`() {
-        let (rows, classes) = (2, 531)
-        var random = KernelRandom(3)
-        let original = KernelMatrix.random(rows, classes, SL_F32, &random).values
-        let labels: [Int32] = [530, 17]
-        onEveryInstructionSet { name in
-            for type in [SL_F32, SL_BF16] {
-                let apart = KernelMatrix(rows, classes, type), together = KernelMatrix(rows, classes, SL_F32)
-                together.fill(original)
-                var losses = [Float](repeating: 0, count: rows)
-                sl_softmax_cross_entropy(
-                    Int64(rows), Int64(classes), together.matrix, labels, 0, 1, &losses, nil, apart.matrix)
-                var over = together.matrix
-                over.type = type
-                if type == SL_BF16 { over.stride *= 2 }
-                sl_softmax_cross_entropy(
-                    Int64(rows), Int64(classes), together.matrix, labels, 0, 1, &losses, nil, over)
-                let copy = KernelMatrix(rows, classes, type)
-                sl_scale(Int64(rows), Int64(classes), 1, over, copy.matrix)
-                #expect(copy.values == apart.values, "\(name)")
             }
         }
     }
@@ -93,23 +95,14 @@ import Testing
     @Test func `NaN and infinite logits give NaN losses, masked classes do not`() {
         onEveryInstructionSet { name in
             for (bad, isNaN) in [(Float.nan, true), (.infinity, true), (-.infinity, false)] {
-                for column in [0, 8, 36] {
-                    let logits = KernelMatrix(1, 37, SL_F32)
+                for (column, columnsAtOnce) in [(0, 37), (8, 37), (36, 37), (0, 10), (19, 10), (36, 10)] {
+                    let logits = KernelMatrix(1, 37, SL_F32), head = KernelMatrix(37, 1, SL_F32)
                     logits.fill([Double](repeating: 0.5, count: 37))
                     logits[0, column] = bad
-                    var loss: Float = 0
-                    let labels: [Int32] = [5]
-                    sl_softmax_cross_entropy(1, 37, logits.matrix, labels, 0, 1, &loss, nil, sl_matrix())
+                    let loss = LossCase(logits: logits, head: head, labels: [5])
+                        .run(columnsAtOnce: columnsAtOnce, scale: 1, gradient: nil)[0]
                     #expect(loss.isNaN == isNaN, "\(name) \(bad) in column \(column)")
                 }
-            }
-            let logits = KernelMatrix(1, 4, SL_F32)
-            logits.fill([1, 3, 3, 0])
-            var loss: Float = 0
-            for (label, isCorrect) in [(Int32(1), UInt8(1)), (2, 0)] {
-                var correct: UInt8 = 9
-                sl_softmax_cross_entropy(1, 4, logits.matrix, [label], 0, 1, &loss, &correct, sl_matrix())
-                #expect(correct == isCorrect, "\(name): the lowest index wins a tie")
             }
         }
     }

@@ -146,7 +146,7 @@ import Testing
             let head = FrozenWeight(try golden.tensor("weight", on: backend))
             let loss = tape.crossEntropy(
                 hidden, head: head, labels: backend.upload(labels), gradientScale: 1,
-                logitBytes: 4 * head.outputWidth * rowsAtOnce)
+                block: (rows: rowsAtOnce, columns: 7))
             #expect(abs(loss.sum - Double(expected)) < 1e-6 * Double(expected), "\(set)")
             #expect(loss.count == labels.count { $0 >= 0 })
             tape.backward()

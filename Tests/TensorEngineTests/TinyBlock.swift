@@ -104,7 +104,7 @@ final class TinyBlock {
         let output = tape.selectRows(tape.add(middle, tape.linear(product, down)), outputRows)
         let loss = tape.crossEntropy(
             tape.rmsNorm(output, weight: norm, offset: 1, epsilon: 1e-5), head: head, labels: labels,
-            gradientScale: 0.1, logitBytes: 4 * 50 * 5)
+            gradientScale: 0.1, block: (rows: 5, columns: 30))
         tape.backward()
         return loss
     }

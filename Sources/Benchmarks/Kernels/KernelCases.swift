@@ -178,7 +178,7 @@ struct KernelCases {
         let weight = tensor(1, width, .float32)
         let inverse = tensor(1, rows, .float32)
         let logits = tensor(256, 49152, .float32)
-        let losses = tensor(1, 256, .float32)
+        let (lossState, lossSums) = (tensor(256, 4, .float32), tensor(256, 576, .float32))
         let labels = backend.upload((0..<256).map { Int32($0) })
         let states = (0..<4).map { _ in tensor(4096, 1024, .float32) }
         let cases: [(String, [Tensor], () -> Void)] = [
@@ -206,9 +206,9 @@ struct KernelCases {
             (
                 "cross-entropy", [logits, logits],
                 {
-                    backend.crossEntropy(
-                        logits: logits, labels: labels, softcap: 0, gradientScale: 1, losses: losses,
-                        gradient: logits)
+                    backend.crossEntropyBlock(
+                        logits: logits, firstColumn: 0, labels: labels, softcap: 0, state: lossState,
+                        sums: lossSums)
                 }
             ),
             (

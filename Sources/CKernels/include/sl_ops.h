@@ -46,12 +46,20 @@ void sl_column_sums(int64_t rows, int64_t width, sl_matrix x, const int32_t *ind
 /// is the same call on the gradient. out may alias x.
 void sl_dropout(int64_t rows, int64_t width, float rate, uint64_t seed, sl_matrix x, sl_matrix out);
 
-/// Per row i: loss[i] = logsumexp(z) - z[labels[i]] with z = softcap > 0 ? softcap * tanh(logits / softcap) : logits,
-/// 0 for labels[i] < 0; then logits become d(gradient_scale * loss)/dlogits in place (0 in unlabelled rows), in
-/// `gradient` (which may be the logits' own memory: same data pointer and f32, or bf16 with stride 2 * logits stride).
-/// gradient.data == NULL computes losses alone. `correct` (nullable) [rows] tells whether the label was the argmax.
-void sl_softmax_cross_entropy(int64_t rows, int64_t classes, sl_matrix logits, const int32_t *labels, float softcap,
-                              float gradient_scale, float *loss, uint8_t *correct, sl_matrix gradient);
+/// Softmax cross-entropy of logits hidden * head^T that come a block of columns at a time, so that they never exist all
+/// at once. Column blocks go from first_column 0 upwards; every block [rows, columns] f32 adds to `state`
+/// [rows, SL_LOSS_STATE]: the largest z so far, the sum of exp(z - largest), and z and dz/dlogit of the label, with
+/// z = softcap > 0 ? softcap * tanh(logit / softcap) : logit. Rows with a negative label are skipped.
+/// With `sums` (f32 [rows, width], data NULL for losses alone) the logits become exp(z - largest) * dz/dlogit, and the
+/// caller adds their product with the block's rows of the head to `sums`, which is started and, where a larger z
+/// turns up, scaled here.
+enum { SL_LOSS_STATE = 4 };
+void sl_cross_entropy_block(int64_t rows, int64_t columns, int64_t first_column, sl_matrix logits,
+                            const int32_t *labels, float softcap, float *state, int64_t width, sl_matrix sums);
+/// After the last block: loss[i] = logsumexp(z) - z[labels[i]], 0 for labels[i] < 0; and with `gradient`
+/// [rows, width] (data NULL for losses alone; it may be `sums`) d(gradient_scale * loss)/dhidden. `head` [V, width].
+void sl_cross_entropy_end(int64_t rows, const int32_t *labels, const float *state, float *loss, int64_t width,
+                          sl_matrix sums, sl_matrix head, float gradient_scale, sl_matrix gradient);
 
 /// AdamW with decoupled weight decay, bias corrections given: p -= lr * (m_hat / (sqrt(v_hat) + epsilon) + decay * p)
 /// after m, v were updated with gradient * gradient_scale. All f32 [count].

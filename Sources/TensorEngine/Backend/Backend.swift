@@ -186,10 +186,17 @@ package protocol Backend: AnyObject {
     /// Zeroes elements with probability `rate` and scales the rest; the same seed gives the same mask.
     func dropout(_ x: Tensor, rate: Float, seed: UInt64, into output: Tensor)
 
-    /// Losses (f32 [rows], 0 where the label is negative) of softmax(logits) against labels, and, when `gradient` is
-    /// given, gradientScale * dloss/dlogits. `gradient` may share the logits' memory when both are f32.
-    func crossEntropy(
-        logits: Tensor, labels: Tensor, softcap: Float, gradientScale: Float, losses: Tensor,
+    /// Takes a block of columns of logits hidden x head^T (f32 [rows, columns]) into the running softmax of `state`
+    /// (f32 [rows, 4]); the blocks go from column 0 upwards. z = softcap > 0 ? softcap * tanh(logit / softcap) : logit.
+    ///
+    /// With `sums` (f32 [rows, D]) the logits become exp(z - largest z so far) * dz/dlogit; the caller adds their product
+    /// with the block's rows of the head to `sums`, which is started and, where a larger z turns up, scaled here.
+    func crossEntropyBlock(
+        logits: Tensor, firstColumn: Int, labels: Tensor, softcap: Float, state: Tensor, sums: Tensor?)
+    /// After the last block: losses (f32 [rows], 0 where the label is negative), and gradientScale * dloss/dhidden from the
+    /// head [V, D], which may be written over `sums`.
+    func endCrossEntropy(
+        labels: Tensor, state: Tensor, losses: Tensor, sums: Tensor?, head: Tensor, gradientScale: Float,
         gradient: Tensor?)
 
     func adamW(

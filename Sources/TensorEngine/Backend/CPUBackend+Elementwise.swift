@@ -110,20 +110,39 @@ extension CPUBackend {
         sl_dropout(Int64(x.rowCount), Int64(x.width), rate, seed, x.matrix, output.matrix)
     }
 
-    package func crossEntropy(
-        logits: Tensor, labels: Tensor, softcap: Float, gradientScale: Float, losses: Tensor,
+    package func crossEntropyBlock(
+        logits: Tensor, firstColumn: Int, labels: Tensor, softcap: Float, state: Tensor, sums: Tensor?
+    ) {
+        precondition(
+            logits.type == .float32 && labels.count == logits.rowCount && state.rowCount == logits.rowCount
+                && state.width == Int(SL_LOSS_STATE)
+                && (sums.map { $0.rowCount == logits.rowCount && $0.type == .float32 } ?? true),
+            "crossEntropyBlock: \(logits.shapeDescription), \(labels.count) labels, state \(state.shapeDescription)"
+        )
+        sl_cross_entropy_block(
+            Int64(logits.rowCount), Int64(logits.width), Int64(firstColumn), logits.matrix,
+            labels.indices("crossEntropyBlock, labels", from: .min, below: .max), softcap,
+            state.floats("crossEntropyBlock, state"), Int64(sums?.width ?? 0), sums?.matrix ?? noMatrix)
+    }
+
+    package func endCrossEntropy(
+        labels: Tensor, state: Tensor, losses: Tensor, sums: Tensor?, head: Tensor, gradientScale: Float,
         gradient: Tensor?
     ) {
         precondition(
-            labels.count == logits.rowCount && losses.count == logits.rowCount,
-            "crossEntropy: \(logits.shapeDescription), \(labels.count) labels, \(losses.count) losses")
-        if let gradient { requireSameShape("crossEntropy", logits, gradient) }
-        sl_softmax_cross_entropy(
-            Int64(logits.rowCount), Int64(logits.width), logits.matrix,
-            labels.indices("crossEntropy, labels", from: .min, below: logits.width), softcap, gradientScale,
-            losses.floats("crossEntropy, losses"), nil,
-            gradient?.matrix ?? sl_matrix(data: nil, type: SL_F32, stride: 0))
+            losses.count == labels.count && state.rowCount == labels.count
+                && (sums == nil) == (gradient == nil),
+            "endCrossEntropy: \(labels.count) labels, state \(state.shapeDescription), \(losses.count) losses"
+        )
+        if let sums, let gradient { requireSameShape("endCrossEntropy", sums, gradient) }
+        sl_cross_entropy_end(
+            Int64(labels.count), labels.indices("endCrossEntropy, labels", from: .min, below: head.rowCount),
+            state.floats("endCrossEntropy, state"), losses.floats("endCrossEntropy, losses"),
+            Int64(head.width),
+            sums?.matrix ?? noMatrix, head.matrix, gradientScale, gradient?.matrix ?? noMatrix)
     }
+
+    private var noMatrix: sl_matrix { sl_matrix(data: nil, type: SL_F32, stride: 0) }
 
     func requireSameShape(_ operation: String, _ tensors: Tensor...) {
         guard let first = tensors.first else { return }

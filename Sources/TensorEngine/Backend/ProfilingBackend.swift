@@ -203,14 +203,23 @@ package final class ProfilingBackend: Backend {
     package func dropout(_ x: Tensor, rate: Float, seed: UInt64, into output: Tensor) {
         timed("dropout", x, output) { inner.dropout(x, rate: rate, seed: seed, into: output) }
     }
-    package func crossEntropy(
-        logits: Tensor, labels: Tensor, softcap: Float, gradientScale: Float, losses: Tensor,
+    package func crossEntropyBlock(
+        logits: Tensor, firstColumn: Int, labels: Tensor, softcap: Float, state: Tensor, sums: Tensor?
+    ) {
+        timed("cross-entropy", logits, sums == nil ? nil : logits) {
+            inner.crossEntropyBlock(
+                logits: logits, firstColumn: firstColumn, labels: labels, softcap: softcap, state: state,
+                sums: sums)
+        }
+    }
+    package func endCrossEntropy(
+        labels: Tensor, state: Tensor, losses: Tensor, sums: Tensor?, head: Tensor, gradientScale: Float,
         gradient: Tensor?
     ) {
-        timed("cross-entropy", logits, gradient) {
-            inner.crossEntropy(
-                logits: logits, labels: labels, softcap: softcap, gradientScale: gradientScale,
-                losses: losses, gradient: gradient)
+        timed("cross-entropy", sums, gradient) {
+            inner.endCrossEntropy(
+                labels: labels, state: state, losses: losses, sums: sums, head: head,
+                gradientScale: gradientScale, gradient: gradient)
         }
     }
     package func adamW(

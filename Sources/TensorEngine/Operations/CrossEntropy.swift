@@ -1,4 +1,4 @@
-// The output head and its loss in one operation, a chunk of rows at a time: all logits never exist at once.
+// The output head and its loss in one operation, a block of logits at a time: all of them never exist at once.
 
 /// What a loss computation found, before the backward pass.
 package struct LossResult {
@@ -17,21 +17,27 @@ package struct LossResult {
 }
 
 extension Tape {
-    /// What one chunk of logits may take by default. The chunk is there when most activations are, so it adds to the
-    /// peak; fewer rows at once pack the head's weight more often.
-    package static let logitBytes = 48 << 20
+    /// Rows and columns of the logits that exist at once: 4 MB, small enough to stay in a cache until their second product,
+    /// and never so few columns or rows, where there are more, that packing operands costs much.
+    package static func logitBlock(rowCount: Int, vocabulary: Int) -> (rows: Int, columns: Int) {
+        let count = 1 << 20
+        let rows = max(1, min(rowCount, count / 1024))
+        return (rows, max(1, min(vocabulary, count / rows)))
+    }
 
     /// Softmax cross-entropy of hidden [T, D] through a head [V, D] against labels (int32 [T], negative = unlabelled).
     ///
-    /// The gradient of the chunk is made while its logits are at hand, so the head is multiplied twice rather than
-    /// three times and logits are never stored.
+    /// The softmax runs along with the blocks, as in attention: what the gradient sums over the vocabulary is scaled down
+    /// wherever a larger logit turns up, and divided by the sum of exponentials at the end. So the head is multiplied
+    /// twice rather than three times, and its second product finds the block of logits and of the head in a cache.
     /// - Parameters:
+    ///   - head: with a row for each word.
     ///   - softcap: > 0 caps logits by softcap * tanh(logit / softcap).
     ///   - gradientScale: d(objective)/d(loss sum), e.g. 1 / labelled tokens of the whole step.
-    ///   - logitBytes: what one chunk of logits may take.
+    ///   - block: rows and columns of the logits that exist at once; nil for `logitBlock`.
     package func crossEntropy(
         _ hidden: Variable, head: FrozenWeight, labels: Tensor, softcap: Float = 0, gradientScale: Float,
-        logitBytes: Int = Tape.logitBytes
+        block: (rows: Int, columns: Int)? = nil
     ) -> LossResult {
         let input = hidden.value
         let vocabulary = head.outputWidth
@@ -39,27 +45,43 @@ extension Tape {
             input.width == head.inputWidth && labels.count == input.rowCount && vocabulary > 0,
             "crossEntropy: hidden \(input.shapeDescription), head \(head.inputWidth) -> \(vocabulary), "
                 + "\(labels.count) labels")
+        precondition(head.layout == .outputRows, "crossEntropy: a head with a row for each word is needed")
         let slot = isRecording ? hidden.gradientSlot : nil
         let gradient =
             slot == nil
             ? nil : backend.makeTensor(rowCount: input.rowCount, width: input.width, type: input.type)
         let losses = backend.makeTensor(rowCount: 1, width: input.rowCount, type: .float32)
-        let rowsAtOnce = max(1, min(input.rowCount, logitBytes / (4 * vocabulary)))
-        let logits = backend.makeTensor(rowCount: rowsAtOnce, width: vocabulary, type: .float32)
+        let (rowsAtOnce, columnsAtOnce) =
+            block ?? Self.logitBlock(rowCount: input.rowCount, vocabulary: vocabulary)
+        let memory = backend.makeTensor(rowCount: rowsAtOnce, width: columnsAtOnce, type: .float32)
+        let state = backend.makeTensor(rowCount: rowsAtOnce, width: 4, type: .float32)
+        // A gradient in f32 is where its sums come to be.
+        let ownSums =
+            gradient == nil || input.type == .float32
+            ? nil : backend.makeTensor(rowCount: rowsAtOnce, width: input.width, type: .float32)
         for start in stride(from: 0, to: input.rowCount, by: rowsAtOnce) {
             let range = start..<min(start + rowsAtOnce, input.rowCount)
-            let part = logits.rows(0..<range.count)
-            backend.multiply(
-                [MatrixProduct(MatrixOperand(input.rows(range)), head.forwardOperand)],
-                into: MatrixOutput(part))
-            backend.crossEntropy(
-                logits: part, labels: labels.columns(range), softcap: softcap, gradientScale: gradientScale,
-                losses: losses.columns(range), gradient: gradient == nil ? nil : part)
-            if let gradient {
+            let labels = labels.columns(range)
+            let state = state.rows(0..<range.count)
+            let sums = ownSums?.rows(0..<range.count) ?? gradient?.rows(range)
+            for first in stride(from: 0, to: vocabulary, by: columnsAtOnce) {
+                let words = head.tensor.rows(first..<min(first + columnsAtOnce, vocabulary))
+                let logits = memory.rows(0..<range.count).columns(0..<words.rowCount)
                 backend.multiply(
-                    [MatrixProduct(MatrixOperand(part), head.backwardOperand)],
-                    into: MatrixOutput(gradient.rows(range)))
+                    [MatrixProduct(MatrixOperand(input.rows(range)), MatrixOperand(words))],
+                    into: MatrixOutput(logits))
+                backend.crossEntropyBlock(
+                    logits: logits, firstColumn: first, labels: labels, softcap: softcap, state: state,
+                    sums: sums)
+                if let sums {
+                    backend.multiply(
+                        [MatrixProduct(MatrixOperand(logits), MatrixOperand(words, transposed: true))],
+                        into: MatrixOutput(sums, accumulates: true))
+                }
             }
+            backend.endCrossEntropy(
+                labels: labels, state: state, losses: losses.columns(range), sums: sums, head: head.tensor,
+                gradientScale: gradientScale, gradient: gradient?.rows(range))
         }
         if let slot, let gradient {
             recordSource { [backend] in slot.contribute(gradient, on: backend) }

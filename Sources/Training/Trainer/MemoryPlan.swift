@@ -130,10 +130,10 @@ private struct PassMemory {
         lastBlock =
             tokens * everyRow + labelledTokens * (outputRow + lastRank * elementBytes)
         input = tokens * d * elementBytes
-        let row = 4 * shape.vocabularySize
-        let chunk = max(1, min(labelledTokens, Tape.logitBytes / row)) * row
-        // The final norm's input and result, and the result's gradient.
-        logits = chunk + 3 * labelledTokens * d * elementBytes
+        let block = Tape.logitBlock(rowCount: labelledTokens, vocabulary: shape.vocabularySize)
+        // The final norm's input and result, the result's gradient, and what that is summed up in.
+        let sums = elementBytes < 4 ? 4 * block.rows * d : 0
+        logits = 4 * block.rows * block.columns + sums + 3 * labelledTokens * d * elementBytes
         // Of gate and up, the block's own and what comes and goes on the residual stream.
         gradients = tokens * (2 * f + 3 * d) * elementBytes
     }
