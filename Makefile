@@ -116,9 +116,11 @@ check-templates: build $(VENV)/.installed ## Every chat template in TEMPLATES=fo
 	$(PYTHON) tools/checks/check_templates.py --folder $(or $(TEMPLATES),$(error TEMPLATES names a folder of .jinja files)) \
 	    --sparselora $(SPARSELORA)
 
-# What check-quality trains and tests on: folders arithmetic and commonsense with train.jsonl and test-*.jsonl.
+# What check-quality trains and tests on: folders arithmetic and commonsense with train.jsonl and test-*.jsonl. Another
+# model: QUALITY_MODEL=path.
 QUALITY_DATA ?= ../shared/data
-QUALITY := python3 tools/checks/check_quality.py --model $(MODEL) --sparselora $(SPARSELORA) --data $(QUALITY_DATA) \
+QUALITY_MODEL ?= $(MODEL)
+QUALITY := python3 tools/checks/check_quality.py --model $(QUALITY_MODEL) --sparselora $(SPARSELORA) --data $(QUALITY_DATA) \
     --cache .cache/quality --paper
 
 .PHONY: check-quality

@@ -131,7 +131,11 @@ void sl_gemm(int64_t rows, int64_t columns, const sl_product *products, int prod
     int threads = sl_thread_count();
     // Waking a worker costs about as much as a tenth of a million multiply-adds.
     double work = (double)rows * (double)columns * (double)(depth > 0 ? depth : 1);
-    if (threads > 1 && work > 2e5) {
+    if (small) {
+        // Nothing is packed, so more parts than threads cost nothing, and a thread that is late keeps nobody waiting.
+        double parts = work / 5e4, most = threads > 1 ? 4 * threads : 1;
+        job.column_parts = parts < 1 ? 1 : parts < most ? (int64_t)parts : (int64_t)most;
+    } else if (threads > 1 && work > 2e5) {
         // Every part packs its own operands, so no thread ever waits for another. Choose the grid whose slowest
         // part, packing included (a packed element costs about ten multiply-adds), is the quickest.
         double best = -1;

@@ -2,8 +2,9 @@
 """Check that sparse training loses nothing: dense LoRA against SparseLoRA on two tasks.
 
 Every run is `sparselora train` with the same data, order, first adapter and schedule; then held-out loss and the accuracy
-of greedy answers, both dense. Finished runs are kept in --cache and not repeated, so the full form can be stopped and
-taken up again. The bars: held-out loss within 1% of dense, accuracy within one standard error of dense.
+of greedy answers, both dense. `auto` stands beside the budgets of the bars. Finished runs are kept in --cache and not
+repeated, so the full form can be stopped and taken up again. The bars: held-out loss within 1% of dense, accuracy
+within one standard error of dense.
 
 Python's standard library is all that this needs.
 """
@@ -59,8 +60,8 @@ def spread(items: list[str], count: int) -> list[str]:
 def tasks(data: Path, form: Form) -> list[Task]:
     result = []
     for name, size, budgets, answer_tokens in [
-        ("arithmetic", form.arithmetic, ["0.8", "0.7"], 160),
-        ("commonsense", form.commonsense, ["0.6", "0.5"], 12),
+        ("arithmetic", form.arithmetic, ["0.8", "0.7", "auto"], 160),
+        ("commonsense", form.commonsense, ["0.6", "0.5", "auto"], 12),
     ]:
         folder = data / name
         if not folder.is_dir():
@@ -185,7 +186,7 @@ def main() -> None:
         for budget in task.budgets:
             ours = [runs.result(task, f"sparse-{budget}", seed, ["--sparsity", budget]) for seed in form.seeds]
             row(f"SparseLoRA {budget}", ours, counts=True)
-            if options.paper:
+            if options.paper and budget != "auto":
                 paper = []
                 for seed, result in zip(form.seeds, ours):
                     plan = runs.paper_plan(result, f"paper-{budget}")

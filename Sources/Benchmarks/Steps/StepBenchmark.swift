@@ -26,12 +26,16 @@ struct StepBenchmark: ParsableCommand {
     @Flag(help: "Show where the timed steps spend their time.") var profile = false
     @Flag(help: "Take a step for every line on standard input, and answer each with a JSON line.")
     var worker = false
+    @Option(help: "With --worker: steps for a line, which is answered with their mean.")
+    var stepsPerTurn = 1
 
     /// Stands for `SparsityPlan.speedCheck`.
     static let checkedPlan = "checked"
 
     func validate() throws {
-        guard steps > 0, warmup >= 0 else { throw ValidationError("sizes must be positive") }
+        guard steps > 0, warmup >= 0, stepsPerTurn > 0 else {
+            throw ValidationError("sizes must be positive")
+        }
     }
 
     func run() throws {
@@ -81,15 +85,17 @@ struct StepBenchmark: ParsableCommand {
             let peak = 1e-9 * Measurement.peak(work.elementType, seconds: 0.05)
             profiler?.profile.reset()
             var loss = 0.0
-            let seconds = try Measurement.seconds { loss = try step.run(batch) }
+            let seconds = try Measurement.seconds {
+                for _ in 0..<stepsPerTurn { loss = try step.run(batch) }
+            }
             var answer = WorkerLine()
-            answer["seconds"] = seconds
+            answer["seconds"] = seconds / Double(stepsPerTurn)
             answer["loss"] = loss
             answer["peak_gigaflops"] = peak
             if let profiler {
                 let attention = profiler.profile.totals.filter { $0.key.name.hasPrefix("attention") }
-                answer["attention_seconds"] =
-                    1e-9 * Double(attention.values.reduce(0) { $0 + $1.nanoseconds })
+                let seconds = 1e-9 * Double(attention.values.reduce(0) { $0 + $1.nanoseconds })
+                answer["attention_seconds"] = seconds / Double(stepsPerTurn)
             }
             answer.write()
         }

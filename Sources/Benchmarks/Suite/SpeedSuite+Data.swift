@@ -39,7 +39,7 @@ extension SpeedSuite {
 
     func runGeneration() throws {
         let standings = try hold(
-            [ours(Self.denseName, ["decode", "--model", setting.model])], rounds: setting.isQuick ? 3 : 9)
+            [ours(Self.denseName, ["decode", "--model", setting.model])], rounds: setting.isQuick ? 7 : 15)
         guard let answers = standings.first?.answers else { return }
         func median(_ value: (JSONValue) -> Double) -> Double { Measurement.median(answers.map(value)) }
         func number(_ answer: JSONValue, _ key: String) -> Double { answer[key]?.doubleValue ?? .nan }

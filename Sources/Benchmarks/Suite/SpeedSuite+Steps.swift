@@ -151,8 +151,15 @@ extension SpeedSuite {
     func runGrowth() throws {
         let work = ["step", "--model", setting.model, "--profile"]
         func contest(_ shapes: [(batch: Int, length: Int)], _ title: String, _ name: String) throws {
+            let most = shapes.map { $0.batch * $0.length }.max() ?? 0
             let contenders = shapes.map { batch, length in
-                ours("\(batch)x\(length)", work + ["--batch", "\(batch)", "--length", "\(length)"])
+                // Every turn takes as many tokens: behind another program's turn the first small step is a slow one.
+                ours(
+                    "\(batch)x\(length)",
+                    work + [
+                        "--batch", "\(batch)", "--length", "\(length)",
+                        "--steps-per-turn", "\(most / (batch * length))",
+                    ])
             }
             let standings = try compete(title, contenders, rounds: setting.isQuick ? 2 : 5)
             var rates: [Double] = []
