@@ -35,6 +35,7 @@ typedef struct plan {
     int64_t step;  // rows or keys of a part
     int64_t *first_part;
     float *partials;  // FORWARD_KEYS: [parts][partial_floats]
+    int64_t partial_floats;
 } plan;
 
 static int64_t rows_of(const sl_attention_shape *shape, int64_t sequence) {
@@ -48,7 +49,8 @@ static int64_t keys_of(const sl_attention_shape *shape, int64_t sequence) {
 static int64_t cuts_of(const plan *plan, int64_t sequence) {
     const sl_attention_shape *shape = plan->job->shape;
     if (plan->kind == BACKWARD_WHOLE) return 1;
-    int64_t length = plan->kind == BACKWARD_KEYS || plan->kind == FORWARD_KEYS ? keys_of(shape, sequence) : rows_of(shape, sequence);
+    bool cuts_keys = plan->kind == BACKWARD_KEYS || plan->kind == FORWARD_KEYS;
+    int64_t length = cuts_keys ? keys_of(shape, sequence) : rows_of(shape, sequence);
     return (length + plan->step - 1) / plan->step;
 }
 
@@ -57,8 +59,12 @@ static int64_t parts_of(const plan *plan, int64_t sequence) {
     return plan->kind == FORWARD_KEYS ? cuts : cuts * plan->job->shape->key_value_heads;
 }
 
-static int64_t partial_floats(const sl_attention_shape *shape) {
-    return shape->key_value_heads * SL_FEW_LANES * (shape->head_width + 2);
+// Of the sequence with the most rows, in whole cache lines.
+static int64_t floats_of_partial(const sl_attention_shape *shape) {
+    int64_t rows = 0;
+    for (int64_t s = 0; s < shape->sequences; s++)
+        if (rows_of(shape, s) > rows) rows = rows_of(shape, s);
+    return (shape->heads * rows * (shape->head_width + 2) + 15) / 16 * 16;
 }
 
 static void run_part(void *context, int64_t index) {
@@ -82,18 +88,20 @@ static void run_part(void *context, int64_t index) {
         part.row_begin = (cuts - 1 - cut) * plan->step;
         if (part.row_begin + plan->step < rows) part.row_end = part.row_begin + plan->step;
     }
-    if (plan->kind == FORWARD_KEYS) {
-        plan->kernels->few(plan->job, &part, plan->partials + index * partial_floats(shape));
-    } else if (plan->kind == FORWARD_ROWS) plan->kernels->forward(plan->job, &part);
+    if (plan->kind == FORWARD_KEYS)
+        plan->kernels->few(plan->job, &part, plan->partials + index * plan->partial_floats);
+    else if (plan->kind == FORWARD_ROWS) plan->kernels->forward(plan->job, &part);
     else plan->kernels->backward(plan->job, &part, plan->kind != BACKWARD_KEYS, plan->kind != BACKWARD_ROWS);
 }
 
 static void combine_sequence(void *context, int64_t sequence) {
     const plan *plan = context;
     const sl_attention_shape *shape = plan->job->shape;
-    sl_attention_part part = {.sequence = sequence, .row_end = rows_of(shape, sequence), .key_end = keys_of(shape, sequence)};
-    const float *partials = plan->partials + plan->first_part[sequence] * partial_floats(shape);
-    plan->kernels->few_combine(plan->job, &part, partials, parts_of(plan, sequence), partial_floats(shape));
+    sl_attention_part part = {
+        .sequence = sequence, .row_end = rows_of(shape, sequence), .key_end = keys_of(shape, sequence),
+    };
+    const float *partials = plan->partials + plan->first_part[sequence] * plan->partial_floats;
+    plan->kernels->few_combine(plan->job, &part, partials, parts_of(plan, sequence), plan->partial_floats);
 }
 
 static void run_plan(const sl_attention_job *job, part_kind kind, int64_t step) {
@@ -101,8 +109,8 @@ static void run_plan(const sl_attention_job *job, part_kind kind, int64_t step) 
     plan plan = {.kernels = sl_attention_kernels_current(), .job = job, .kind = kind, .step = step};
     int64_t parts = 0;
     for (int64_t s = 0; s < shape->sequences; s++) parts += parts_of(&plan, s);
-    int64_t floats = kind == FORWARD_KEYS ? parts * partial_floats(shape) : 0;
-    size_t partial_bytes = sizeof(float) * (size_t)floats;
+    if (kind == FORWARD_KEYS) plan.partial_floats = floats_of_partial(shape);
+    size_t partial_bytes = sizeof(float) * (size_t)(parts * plan.partial_floats);
     plan.partials = sl_thread_scratch(2, partial_bytes + sizeof(int64_t) * (size_t)(shape->sequences + 1));
     plan.first_part = (int64_t *)((char *)plan.partials + partial_bytes);
     plan.first_part[0] = 0;
