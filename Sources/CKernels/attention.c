@@ -46,11 +46,12 @@ static int64_t keys_of(const sl_attention_shape *shape, int64_t sequence) {
     return shape->key_starts[sequence + 1] - shape->key_starts[sequence];
 }
 
+static bool cuts_keys(part_kind kind) { return kind == FORWARD_KEYS || kind == BACKWARD_KEYS; }
+
 static int64_t cuts_of(const plan *plan, int64_t sequence) {
     const sl_attention_shape *shape = plan->job->shape;
     if (plan->kind == BACKWARD_WHOLE) return 1;
-    bool cuts_keys = plan->kind == BACKWARD_KEYS || plan->kind == FORWARD_KEYS;
-    int64_t length = cuts_keys ? keys_of(shape, sequence) : rows_of(shape, sequence);
+    int64_t length = cuts_keys(plan->kind) ? keys_of(shape, sequence) : rows_of(shape, sequence);
     return (length + plan->step - 1) / plan->step;
 }
 
@@ -81,7 +82,7 @@ static void run_part(void *context, int64_t index) {
     sl_attention_part part = {low, within / cuts, 0, rows, 0, keys};
     // Later rows see more keys, and earlier keys are seen by more rows: the long parts go first.
     int64_t cut = within % cuts;
-    if (plan->kind == BACKWARD_KEYS || plan->kind == FORWARD_KEYS) {
+    if (cuts_keys(plan->kind)) {
         part.key_begin = cut * plan->step;
         if (part.key_begin + plan->step < keys) part.key_end = part.key_begin + plan->step;
     } else if (plan->kind != BACKWARD_WHOLE) {
@@ -97,9 +98,7 @@ static void run_part(void *context, int64_t index) {
 static void combine_sequence(void *context, int64_t sequence) {
     const plan *plan = context;
     const sl_attention_shape *shape = plan->job->shape;
-    sl_attention_part part = {
-        .sequence = sequence, .row_end = rows_of(shape, sequence), .key_end = keys_of(shape, sequence),
-    };
+    sl_attention_part part = {.sequence = sequence, .row_end = rows_of(shape, sequence)};
     const float *partials = plan->partials + plan->first_part[sequence] * plan->partial_floats;
     plan->kernels->few_combine(plan->job, &part, partials, parts_of(plan, sequence), plan->partial_floats);
 }

@@ -68,13 +68,9 @@ typedef struct pieces_job {
     float *sums;  // [pieces][rows][columns]
 } pieces_job;
 
-static const void *advance(sl_type type, const void *data, int64_t elements) {
-    return (const char *)data + elements * (type == SL_BF16 ? 2 : 4);
-}
-
 static sl_operand from_depth(sl_operand operand, int64_t begin) {
     if (operand.depth_index) operand.depth_index += begin;
-    else operand.data = advance(operand.type, operand.data, begin * operand.depth_stride);
+    else operand.data = (const char *)operand.data + begin * operand.depth_stride * (operand.type == SL_BF16 ? 2 : 4);
     return operand;
 }
 

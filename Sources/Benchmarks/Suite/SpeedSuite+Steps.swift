@@ -153,7 +153,7 @@ extension SpeedSuite {
         func contest(_ shapes: [(batch: Int, length: Int)], _ title: String, _ name: String) throws {
             let most = shapes.map { $0.batch * $0.length }.max() ?? 0
             let contenders = shapes.map { batch, length in
-                // Every turn takes as many tokens: behind another program's turn the first small step is a slow one.
+                // Every turn takes as many tokens, so that small steps are not judged by a moment.
                 ours(
                     "\(batch)x\(length)",
                     work + [
