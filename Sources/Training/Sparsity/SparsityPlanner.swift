@@ -106,7 +106,8 @@ package final class SparsityPlanner {
     /// The plan that spends at most this share of the dense operations.
     ///
     /// Where blocks alone would have to leave out more than the loss bound allows, gradients of context rows end above
-    /// the lower half of the layers: that leaves the forward pass as it is. Readings in docs/LOG.md.
+    /// the lower half of the layers, and if that is not enough above all: that leaves the forward pass as it is.
+    /// Readings in docs/LOG.md.
     /// - Throws: `InputError` with the least possible share when that is more.
     private func plan(
         spending share: Double, lossBound: Double
@@ -114,12 +115,16 @@ package final class SparsityPlanner {
         guard share > 0, share <= 1 else {
             throw InputError("sparsity.plan", expected: "a share above 0 and up to 1", found: "\(share)")
         }
-        var allocation = BudgetAllocation(sensitivity, goal: .flopShare(share), base: base, cost: cost)
-        if allocation.predictedDivergence > lossBound * sensitivity.denseLoss || allocation.flopShare > share
-        {
-            var cut = base
-            cut.contextGradientFrom = model.configuration.layerCount / 2
-            allocation = BudgetAllocation(sensitivity, goal: .flopShare(share), base: cut, cost: cost)
+        func allocated(endingGradientsAbove layer: Int) -> BudgetAllocation {
+            var plan = base
+            plan.contextGradientFrom = layer
+            return BudgetAllocation(sensitivity, goal: .flopShare(share), base: plan, cost: cost)
+        }
+        let layerCount = model.configuration.layerCount, allowed = lossBound * sensitivity.denseLoss
+        var allocation = allocated(endingGradientsAbove: 0)
+        for layer in [layerCount / 2, layerCount]
+        where allocation.predictedDivergence > allowed || allocation.flopShare > share {
+            allocation = allocated(endingGradientsAbove: layer)
         }
         guard allocation.flopShare <= share + 1e-9 else {
             let best = (allocation.flopShare * 100).rounded(.up) / 100

@@ -4,11 +4,16 @@ import ContextualSparsity
 import FileSupport
 import Models
 
-/// The first batches of a run's data.
+/// The first batches of a run's data, to fit on, and the lengths of many more of its examples, to count with.
 struct SparsitySample {
     let batches: [Batch]
-    /// Rows that predict no labelled token, the first of each sequence apart.
+    /// Rows of the batches that predict no labelled token, the first of each sequence apart.
     let contextTokens: Int
+    /// Examples from the whole of the data.
+    let rows: StepRows
+
+    /// How many examples are counted: a few batches may have a third more answers than the run.
+    private static let countedExamples = 512
 
     /// Takes batches until they have so many context tokens, or the data ends.
     init(_ examples: [TokenizedExample], options: BatchOptions, contextTokens wanted: Int) {
@@ -23,6 +28,8 @@ struct SparsitySample {
         }
         self.batches = batches
         self.contextTokens = contextTokens
+        let count = min(examples.count, Self.countedExamples)
+        rows = StepRows((0..<count).map { examples[$0 * examples.count / count] })
     }
 
     /// Context tokens that are enough to fit on and a small part of the run.
@@ -34,11 +41,9 @@ struct SparsitySample {
     /// As the decoder takes them, rows with labels as output rows.
     var sequences: [PackedSequences] { batches.map(\.labelledSequences) }
 
-    /// Operations of all batches together.
+    /// Operations of all counted examples together.
     func cost(_ shape: DecoderConfiguration, _ ranks: AdapterRanks, _ plan: SparsityPlan?) -> StepCost {
-        batches.reduce(StepCost()) {
-            $0 + StepCost(shape, adapters: ranks, rows: StepRows($1.sequences, labels: $1.labels), plan: plan)
-        }
+        StepCost(shape, adapters: ranks, rows: rows, plan: plan)
     }
 
     /// A small batch to compare passes on, with the tokens that its output rows should predict.
@@ -67,6 +72,18 @@ struct SparsitySample {
             }
         }
         return (PackedSequences(sequences, outputRows: outputRows), targets)
+    }
+}
+
+extension StepRows {
+    /// Each example a sequence.
+    init(_ examples: [TokenizedExample]) {
+        self.init(
+            sequenceLengths: examples.map(\.count),
+            // The row before a trained token is the one that is scored.
+            labelledPositions: examples.map { example in
+                example.isLabelled.indices.dropFirst().filter { example.isLabelled[$0] }.map { $0 - 1 }
+            })
     }
 }
 

@@ -117,14 +117,14 @@ package final class TrainingSparsity {
         let (dense, sparse) = (
             sample.cost(model.configuration, ranks, nil), sample.cost(model.configuration, ranks, scaled)
         )
-        let rows = sample.batches.reduce(0) { $0 + $1.tokens.count }
+        let rows = sample.rows.rowCount
         func perToken(_ cost: StepCost) -> String { "\(rounded(cost.total / Double(max(1, rows)) / 1e6, 0))" }
         var lines = [
             "\(plan.method.rawValue), \(scaled.blockSummary)",
             "\(perToken(sparse)) of \(perToken(dense)) MFLOP a token "
                 + "(\(rounded(100 * sparse.total / max(1, dense.total), 0))%), "
                 + "\(rounded(sparse.speedUp(over: dense), 2))x expected, "
-                + "\(rounded(100 * Double(sample.contextTokens) / Double(max(1, rows)), 0))% of the tokens are context, "
+                + "\(rounded(100 * Double(rows - sample.rows.labelledCount) / Double(max(1, rows)), 0))% of the tokens are context, "
                 + "sparse from \(plan.startStep.summary) on",
         ]
         if let rise = plan.predictedLossRise {

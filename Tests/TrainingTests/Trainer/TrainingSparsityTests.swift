@@ -108,6 +108,20 @@ import Testing
         #expect(sparsity.plan.fingerprint == "0")
     }
 
+    @Test func `operations are counted over the whole of the data, not over the batches fitted on`() {
+        let short = examples(promptLength: 4)
+        let long = examples(promptLength: 60)
+        let sample = SparsitySample(short + long, options: options, contextTokens: 16)
+        #expect(sample.rows.sequenceLengths == (short + long).map(\.count))
+        // The row before the first trained token predicts it; the last row predicts nothing.
+        #expect(sample.rows.labelledPositions.first == [3, 4, 5, 6])
+        let many = SparsitySample(
+            (0..<40).flatMap { _ in short + long }, options: options, contextTokens: 16)
+        #expect(many.rows.sequenceLengths.count == 512)
+        let share = Double(many.rows.sequenceLengths.count { $0 == 8 }) / 512
+        #expect(abs(share - 0.5) < 0.05)
+    }
+
     @Test func `a budget beyond the loss bound ends gradients before it leaves out more`() throws {
         var section = SparsitySection()
         section.lossBound = 1
