@@ -12,7 +12,7 @@ struct SparsitySample {
     /// Examples from the whole of the data.
     let rows: StepRows
 
-    /// How many examples are counted: a few batches may have a third more answers than the run.
+    /// How many examples are counted: the answers of a few batches can be a tenth more or less.
     private static let countedExamples = 512
 
     /// Takes batches until they have so many context tokens, or the data ends.
