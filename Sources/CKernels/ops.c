@@ -72,6 +72,12 @@ void sl_scatter_rows(int64_t rows, int64_t width, sl_matrix in, const int32_t *i
     over_rows(rows, width, sl_ops_kernels_current()->scatter_rows, &job);
 }
 
+void sl_sum_rows(int64_t rows, int64_t width, sl_matrix in, const int32_t *starts, const int32_t *members,
+                 sl_matrix out) {
+    sl_sum_rows_job job = {width, in, out, starts, members};
+    over_rows(rows, width, sl_ops_kernels_current()->sum_rows, &job);
+}
+
 void sl_add(int64_t rows, int64_t width, sl_matrix a, sl_matrix b, sl_matrix out) {
     sl_add_job job = {width, a, b, out};
     over_units(rows, width, sl_ops_kernels_current()->add, &job);

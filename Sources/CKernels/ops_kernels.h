@@ -55,6 +55,12 @@ typedef struct sl_indexed_rows_job {
     bool accumulate;
 } sl_indexed_rows_job;
 
+typedef struct sl_sum_rows_job {
+    int64_t width;
+    sl_matrix in, out;
+    const int32_t *starts, *members;
+} sl_sum_rows_job;
+
 typedef struct sl_add_job {
     int64_t width;
     sl_matrix a, b, out;
@@ -116,7 +122,7 @@ typedef struct sl_adamw_job {
 typedef void sl_range_kernel(void *job, int64_t begin, int64_t end);
 
 typedef struct sl_ops_kernels {
-    sl_range_kernel *rms_norm, *rms_norm_backward, *rotary, *gather_rows, *scatter_rows, *column_sums;
+    sl_range_kernel *rms_norm, *rms_norm_backward, *rotary, *gather_rows, *scatter_rows, *sum_rows, *column_sums;
     sl_range_kernel *cross_entropy_block, *cross_entropy_end;
     sl_range_kernel *gated, *gated_backward, *add, *scale, *fill, *dropout;  ///< ranges of units
     sl_range_kernel *adamw;

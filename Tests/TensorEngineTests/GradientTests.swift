@@ -93,6 +93,15 @@ import Testing
         }
     }
 
+    @Test func `rows that become several, and one that becomes none`() {
+        let expansion = RowExpansion(sources: [2, 0, 2, 2, 3, 0], sourceCount: 4, on: backend)
+        expectGradients(of: [Leaf("x", 4, 19)]) { tape, leaves in
+            let stream = tape.scale(leaves[0], by: 1)
+            return weightedSum(tape.expandRows(stream, expansion), on: tape, seed: 5)
+                + weightedSum(tape.scale(stream, by: -0.5), on: tape, seed: 6)
+        }
+    }
+
     @Test(arguments: [Float(0), 1])
     func `the root-mean-square norm`(offset: Float) {
         let weight = random(1, 19, seed: 2)

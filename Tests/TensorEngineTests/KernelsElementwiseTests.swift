@@ -96,6 +96,29 @@ import Testing
         }
     }
 
+    @Test(arguments: [SL_F32, SL_BF16], [SL_F32, SL_BF16])
+    func `sums of groups of rows`(inType: sl_type, outType: sl_type) {
+        var random = KernelRandom(9)
+        for width in [1, 16, 67] {
+            let x = KernelMatrix.random(7, width, inType, &random)
+            let values = x.values
+            // Rows may be in several groups or in none; a group may be empty.
+            let (starts, members): ([Int32], [Int32]) = ([0, 3, 3, 4, 6], [6, 0, 2, 2, 1, 5])
+            let expected = (0..<4).flatMap { group in
+                (0..<width).map { column in
+                    members[Int(starts[group])..<Int(starts[group + 1])].reduce(0.0) {
+                        $0 + values[Int($1) * width + column]
+                    }
+                }
+            }
+            onEveryInstructionSet { name in
+                let out = KernelMatrix(4, width, outType, gap: 1)
+                sl_sum_rows(4, Int64(width), x.matrix, starts, members, out.matrix)
+                out.expect(expected, "\(name) group sums")
+            }
+        }
+    }
+
     @Test func `sums over rows add up in one order for every thread count`() {
         var random = KernelRandom(8)
         for (rows, width) in [(1, 3), (130, 150), (0, 5)] {

@@ -5,7 +5,7 @@ internal import Models
 
 enum CountedPlan {
     /// The same share of every block from a fifteenth of the depth to the last layer but one, so that a step spends this
-    /// share of the dense operations.
+    /// share of plain LoRA's operations.
     ///
     /// As training does, it first leaves out channels; where these do not suffice, gradients of context rows end half-way
     /// down as well.
@@ -14,7 +14,7 @@ enum CountedPlan {
         _ share: Double, step: TimedStep, batches: [LabelledSequences]
     ) -> SparsityPlan? {
         let layers = step.model.configuration.layerCount
-        let dense = step.cost(of: batches).total
+        let plain = step.plainCost(of: batches).total
         for cut in [0, layers / 2] {
             func plan(_ part: Double) -> SparsityPlan {
                 var plan = SparsityPlan.uniform(
@@ -22,7 +22,7 @@ enum CountedPlan {
                 plan.contextGradientFrom = cut
                 return plan
             }
-            func spent(_ part: Double) -> Double { step.cost(of: batches, plan: plan(part)).total / dense }
+            func spent(_ part: Double) -> Double { step.cost(of: batches, plan: plan(part)).total / plain }
             guard spent(1) <= share else { continue }
             var (low, high) = (0.0, 1.0)
             for _ in 0..<20 {

@@ -14,7 +14,7 @@ struct StepBenchmark: ParsableCommand {
         discussion: """
             Random tokens in sequences of equal length, the last part of each labelled, as when a prompt is masked; or \
             the batches of a file. The same work as tools/peers/peft_step.py. With --sparsity the step follows a plan: \
-            a share of the dense operations to spend, a plan's file, or "checked" for the plan by which the speed of sparse \
+            a share of plain LoRA's operations to spend, a plan's file, or "checked" for the plan by which the speed of sparse \
             steps is checked. With --worker it takes one step for every line \
             on standard input, which is how the speed command alternates programs.
             """)
@@ -61,7 +61,7 @@ struct StepBenchmark: ParsableCommand {
             return plan
         }
         guard let plan = CountedPlan.spending(share, step: step, batches: batches) else {
-            throw ValidationError("no plan spends only \(share) of the dense operations on these batches")
+            throw ValidationError("no plan spends only \(share) of plain LoRA's operations on these batches")
         }
         return plan
     }

@@ -90,9 +90,20 @@ final class TimedStep {
 
     /// What the batches' steps cost, added up.
     func cost(of batches: [LabelledSequences], plan: SparsityPlan? = nil) -> StepCost {
+        cost(of: batches, plan: plan) { $0 }
+    }
+
+    /// What they cost where sequences share nothing.
+    func plainCost(of batches: [LabelledSequences]) -> StepCost {
+        cost(of: batches, plan: nil) { $0.unshared }
+    }
+
+    private func cost(
+        of batches: [LabelledSequences], plan: SparsityPlan?, computing: (StepRows) -> StepRows
+    ) -> StepCost {
         let ranks = AdapterRanks(model)
         return batches.reduce(StepCost()) { sum, batch in
-            let rows = StepRows(batch.sequences, labels: batch.labels)
+            let rows = computing(StepRows(batch.sequences, labels: batch.labels))
             return sum + StepCost(model.configuration, adapters: ranks, rows: rows, plan: plan)
         }
     }

@@ -32,6 +32,8 @@ void sl_gated_backward(int64_t rows, int64_t width, sl_activation activation, sl
 void sl_gather_rows(int64_t rows, int64_t width, sl_matrix table, const int32_t *indices, float scale, sl_matrix out);
 /// out[indices[i]] (+)= rows[i]; indices distinct.
 void sl_scatter_rows(int64_t rows, int64_t width, sl_matrix in, const int32_t *indices, sl_matrix out, bool accumulate);
+/// out[i] = the sum of in[members[j]] over j in starts[i] ..< starts[i + 1], in that order, in f32 and rounded once.
+void sl_sum_rows(int64_t rows, int64_t width, sl_matrix in, const int32_t *starts, const int32_t *members, sl_matrix out);
 
 /// out = a + b; out may alias either.
 void sl_add(int64_t rows, int64_t width, sl_matrix a, sl_matrix b, sl_matrix out);

@@ -12,7 +12,7 @@ struct PlanSparsityCommand: ParsableCommand {
               sparselora plan-sparsity --model M --data train.jsonl --sparsity 0.6 --output plan
               sparselora plan-sparsity -c run.yaml --set sparsity.loss_bound=0.02 --output plan
 
-            Takes the options of train; train --sparsity plan/sparsity.yaml runs the result. --sparsity is the share of a dense step's operations to spend, or auto (the
+            Takes the options of train; train --sparsity plan/sparsity.yaml runs the result. --sparsity is the share of plain LoRA's operations to spend, or auto (the
             default) for the cheapest plan whose loss stays within sparsity.loss_bound. The output folder gets
             sparsity.yaml, to read and edit, and sparsity.svg, a picture of the measurement.
             """)
@@ -67,7 +67,7 @@ struct PlanSparsityCommand: ParsableCommand {
         ]
         if let share = planning.plan.flopShare {
             lines.append(
-                "spends   \(Format.fixed(100 * share, 1))% of the dense operations of a step: "
+                "spends   \(Format.fixed(100 * share, 1))% of plain LoRA's operations: "
                     + "\(Format.fixed(1 / share, 2)) times faster where operations are all that takes time")
         }
         if let rise = planning.plan.predictedLossRise {

@@ -98,7 +98,7 @@ final class TrainingView {
                 sparsity.realisedSpeedUp.map { "\(Format.fixed($0, 2))x realised" }
                 ?? "too few dense steps to tell the realised one"
             Terminal.note(
-                "sparse steps took \(Format.fixed(100 * sparsity.flopShare, 0))% of the dense operations: "
+                "sparse steps took \(Format.fixed(100 * sparsity.flopShare, 0))% of plain LoRA's operations: "
                     + "\(Format.fixed(sparsity.expectedSpeedUp, 2))x expected, \(realised)")
         }
         if let best = summary.bestValidationLoss, let step = summary.bestStep {

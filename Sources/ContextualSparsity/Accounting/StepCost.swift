@@ -4,7 +4,7 @@ package import Models
 
 /// Floating-point operations of one forward and backward pass; a multiplication with its addition counts as two.
 ///
-/// Counts the products that the engine computes: no input gradients where nothing trainable lies beneath, queries,
+/// Counts the products that the engine computes: rows that sequences share once, no input gradients where nothing trainable lies beneath, queries,
 /// output projection and feed-forward block of the last layer for labelled rows only, logits for labelled rows only,
 /// attention for the pairs that the mask lets through. Norms, rotations, activations, softmax and the optimiser are
 /// left out: together they are well below a hundredth.
@@ -53,6 +53,7 @@ package struct StepCost: Equatable, Sendable {
         // Without a scored row the engine computes nothing.
         guard labelled > 0 else { return }
         let plan = plan ?? SparsityPlan()
+        let rows = plan.allowsSharedPrefixes ? rows : rows.unshared
         let sparse = rows.sparseCount(under: plan)
         var counter = BlockCostCounter(
             model: model, ranks: ranks, plan: plan, sequenceCount: rows.sequenceLengths.count)

@@ -8,16 +8,23 @@ package struct StepRows: Equatable, Sendable {
     package let sequenceLengths: [Int]
     /// Of each sequence, the positions whose output is scored, ascending.
     package let labelledPositions: [[Int]]
+    /// How many rows of each sequence, from its first, another sequence computes for it; none of them is scored.
+    package let sharedCounts: [Int]
 
+    /// - Parameter sharedCounts: nil where sequences share nothing.
     /// - Precondition: one list of positions for each sequence, each position within its sequence.
-    package init(sequenceLengths: [Int], labelledPositions: [[Int]]) {
+    package init(sequenceLengths: [Int], labelledPositions: [[Int]], sharedCounts: [Int]? = nil) {
+        let sharedCounts = sharedCounts ?? sequenceLengths.map { _ in 0 }
         precondition(
-            sequenceLengths.count == labelledPositions.count
-                && zip(sequenceLengths, labelledPositions).allSatisfy { length, positions in
-                    positions.allSatisfy { (0..<length).contains($0) }
+            sequenceLengths.count == labelledPositions.count && sequenceLengths.count == sharedCounts.count
+                && sequenceLengths.indices.allSatisfy { sequence in
+                    let (length, shared) = (sequenceLengths[sequence], sharedCounts[sequence])
+                    return (0...length).contains(shared)
+                        && labelledPositions[sequence].allSatisfy { (shared..<length).contains($0) }
                 }, "StepRows: labelled positions of \(sequenceLengths.count) sequences")
         self.sequenceLengths = sequenceLengths
         self.labelledPositions = labelledPositions
+        self.sharedCounts = sharedCounts
     }
 
     /// Sequences that end with an answer of so many tokens: the row before each of them is scored.
@@ -31,24 +38,42 @@ package struct StepRows: Equatable, Sendable {
             })
     }
 
-    /// A batch and its labels, negative where nothing is scored.
+    /// A batch and its labels, negative where nothing is scored, with what its sequences share (`SharedPrefixes`).
     package init(_ batch: PackedSequences, labels: [Int32]) {
         precondition(labels.count == batch.tokens.count, "StepRows: \(labels.count) labels")
         let ends = zip(batch.starts, batch.starts.dropFirst()).map { (Int($0), Int($1)) }
+        var batch = batch
+        batch.outputRows = labels.indices.filter { labels[$0] >= 0 }.map { Int32($0) }
         self.init(
             sequenceLengths: ends.map { $1 - $0 },
             labelledPositions: ends.map { start, end in
                 (start..<end).filter { labels[$0] >= 0 }.map { $0 - start }
-            })
+            }, sharedCounts: SharedPrefixes(batch)?.sharedCounts)
     }
 
-    package var rowCount: Int { sequenceLengths.reduce(0, +) }
+    /// The rows of two batches; what either shares stays so.
+    package static func + (left: StepRows, right: StepRows) -> StepRows {
+        StepRows(
+            sequenceLengths: left.sequenceLengths + right.sequenceLengths,
+            labelledPositions: left.labelledPositions + right.labelledPositions,
+            sharedCounts: left.sharedCounts + right.sharedCounts)
+    }
+
+    /// The same rows, each sequence computing all of its own.
+    package var unshared: StepRows {
+        StepRows(sequenceLengths: sequenceLengths, labelledPositions: labelledPositions)
+    }
+
+    /// Tokens of all sequences.
+    package var tokenCount: Int { sequenceLengths.reduce(0, +) }
+    /// Rows that are computed.
+    package var rowCount: Int { tokenCount - sharedCounts.reduce(0, +) }
     package var labelledCount: Int { labelledPositions.reduce(0) { $0 + $1.count } }
 
     /// How many rows run sparse under a plan.
     package func sparseCount(under plan: SparsityPlan) -> Int {
         let dense = plan.denseLeadingTokens
-        let beyond = sequenceLengths.reduce(0) { $0 + max(0, $1 - dense) }
+        let beyond = zip(sequenceLengths, sharedCounts).reduce(0) { $0 + max(0, $1.0 - max(dense, $1.1)) }
         return beyond - labelledCount(from: dense) + sparseOutputCount(under: plan)
     }
 
@@ -62,7 +87,7 @@ package struct StepRows: Equatable, Sendable {
         labelledPositions.reduce(0) { $0 + $1.count { $0 >= position } }
     }
 
-    /// Pairs of a query and a key that it sees, over all rows or the labelled ones.
+    /// Pairs of a query and a key that it sees, over all computed rows or the labelled ones.
     ///
     /// - Parameter window: how many keys a query sees, 0 for all.
     func attentionPairs(window: Int, labelledOnly: Bool) -> Double {
@@ -72,9 +97,11 @@ package struct StepRows: Equatable, Sendable {
                 sum + Double(positions.reduce(0) { $0 + seen($1) })
             }
         }
-        return sequenceLengths.reduce(0) { sum, length in
+        /// Of the first queries of a sequence.
+        func pairs(_ length: Int) -> Double {
             let ramp = window > 0 ? min(length, window) : length
-            return sum + Double(ramp) * Double(ramp + 1) / 2 + Double(length - ramp) * Double(window)
+            return Double(ramp) * Double(ramp + 1) / 2 + Double(length - ramp) * Double(window)
         }
+        return zip(sequenceLengths, sharedCounts).reduce(0) { $0 + pairs($1.0) - pairs($1.1) }
     }
 }

@@ -66,7 +66,7 @@ public struct SparsityPlan: Equatable, Sendable {
     public var pairAware = false
     /// The model that the plan was measured on; nil for a plan that suits any model with these layers.
     public var fingerprint: String?
-    /// For information: FLOPs of a sparse step divided by those of a dense one, as measured on the sample.
+    /// For information: FLOPs of a sparse step divided by those of plain LoRA, as counted on the data.
     public var flopShare: Double?
     /// For information: the rise of the loss that was predicted from the sample, relative to dense; 0.01 is 1%.
     public var predictedLossRise: Double?
@@ -100,6 +100,10 @@ public struct SparsityPlan: Equatable, Sendable {
 
     /// The share of the scored rows that runs sparse in fact.
     package var sparseShareOfOutputs: Double { contextTokens == .all ? 1 : sparseOutputShare }
+
+    /// Whether rows that a batch's sequences have in common may be computed once. Scores of the other methods average
+    /// the context rows of every sequence.
+    package var allowsSharedPrefixes: Bool { method == .calibrated }
 
     /// Whether no block leaves anything out.
     public var isDense: Bool {

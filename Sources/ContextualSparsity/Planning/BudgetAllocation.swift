@@ -7,7 +7,7 @@ import Models
 package struct BudgetAllocation: Sendable {
     /// When to stop.
     package enum Goal: Sendable {
-        /// At this share of the dense operations.
+        /// At this share of plain LoRA's operations.
         case flopShare(Double)
         /// Before the predicted divergence exceeds this many nats a token.
         case divergence(Double)
@@ -16,7 +16,7 @@ package struct BudgetAllocation: Sendable {
     package let plan: SparsityPlan
     /// The sum of the blocks' divergences: what the plan is expected to do.
     package let predictedDivergence: Double
-    /// Of the sample's operations, against dense ones.
+    /// Of the sample's operations, against those of plain LoRA.
     package let flopShare: Double
 
     /// What a share does relative to the share that sensitivities are measured at. Readings on SmolLM2-135M, see
@@ -31,7 +31,8 @@ package struct BudgetAllocation: Sendable {
 
     /// - Parameters:
     ///   - base: everything about the plan but its shares.
-    ///   - cost: operations of the sample under a plan.
+    ///   - cost: operations of the sample under a plan; without one those of plain LoRA, where every sequence computes
+    ///     every channel of every row.
     /// - Returns: as near to the goal as the levels allow; a budget below what is possible gives the least possible.
     package init(
         _ sensitivity: BlockSensitivity, goal: Goal, base: SparsityPlan,
@@ -40,12 +41,12 @@ package struct BudgetAllocation: Sendable {
         var plan = base
         plan.feedForward = [:]
         plan.attention = [:]
-        let dense = cost(nil)
+        let plain = cost(nil)
         var total = cost(plan)
         var candidates = Self.blocks(sensitivity, base: plan, cost: cost, start: total)
         var divergence = 0.0
         while true {
-            if case .flopShare(let share) = goal, total <= share * dense { break }
+            if case .flopShare(let share) = goal, total <= share * plain { break }
             guard
                 let best = candidates.indices.filter({ candidates[$0].next != nil }).min(by: {
                     candidates[$0].price < candidates[$1].price
@@ -65,7 +66,7 @@ package struct BudgetAllocation: Sendable {
         }
         self.plan = plan
         predictedDivergence = divergence
-        flopShare = dense > 0 ? cost(plan) / dense : 1
+        flopShare = plain > 0 ? cost(plan) / plain : 1
     }
 
     private static func blocks(

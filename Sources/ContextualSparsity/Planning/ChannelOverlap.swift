@@ -18,6 +18,7 @@ package final class ChannelOverlap: SparsityPolicy {
 
     package var denseLeadingTokens: Int { policy.denseLeadingTokens }
     package var sparseOutputShare: Double { policy.sparseOutputShare }
+    package var allowsSharedPrefixes: Bool { policy.allowsSharedPrefixes }
 
     package func projections(
         layer: Int, input: Tensor, rows: RowPartition, on backend: any Backend

@@ -23,6 +23,8 @@ package final class ScoredSparsity: SparsityPolicy {
     package var denseLeadingTokens: Int { plan.denseLeadingTokens }
     package var sparseOutputShare: Double { plan.sparseShareOfOutputs }
     package func passesContextGradient(layer: Int) -> Bool { layer >= plan.contextGradientFrom }
+    /// Scores average the context rows of every sequence.
+    package var allowsSharedPrefixes: Bool { plan.allowsSharedPrefixes }
 
     /// - Parameters:
     ///   - plan: of any method but calibrated.

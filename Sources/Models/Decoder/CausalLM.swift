@@ -111,10 +111,13 @@ package final class CausalLM {
     ///   - policy: what rows without a label compute; nil for everything.
     ///   - checkpointing: whether blocks keep their inputs alone and run again in the backward pass. Losses and gradients
     ///     are the same to the bit.
+    ///   - sharesPrefixes: whether rows before the first label that sequences have in common are computed once
+    ///     (`SharedPrefixes`), which changes results by rounding alone.
     /// - Throws: `InputError` when a token number or label is not in the vocabulary.
     package func loss(
         _ batch: PackedSequences, labels: [Int32], gradientScale: Float, on tape: Tape,
-        dropoutSeed: UInt64 = 0, policy: (any SparsityPolicy)? = nil, checkpointing: Bool = false
+        dropoutSeed: UInt64 = 0, policy: (any SparsityPolicy)? = nil, checkpointing: Bool = false,
+        sharesPrefixes: Bool = true
     ) throws(InputError) -> LossResult {
         precondition(
             labels.count == batch.tokens.count, "loss: \(labels.count) labels, \(batch.tokens.count) tokens")
@@ -132,7 +135,8 @@ package final class CausalLM {
         try batch.checkTokens(vocabularySize: configuration.vocabularySize)
         let pass = ForwardPass(
             batch, tape: tape, rotary: rotary, dropoutSeed: dropoutSeed,
-            policy: checkpoints ? policy.map { RememberingPolicy($0) } : policy)
+            policy: checkpoints ? policy.map { RememberingPolicy($0) } : policy,
+            sharesPrefixes: sharesPrefixes)
         let hidden = hiddenStates(pass, checkpointing: checkpoints)
         return tape.crossEntropy(
             hidden, head: head, labels: backend.upload(rows.map { labels[$0] }),

@@ -141,8 +141,8 @@ final class SelfAttention {
                     cut: [.none, .adapterOnly, .adapterOnly]))
         }
         let q = positioned(projected[0], queryNorm, pass, queries)
-        var k = positioned(projected[1], keyNorm, pass, pass.allRows)
-        var v = projected[2]
+        var k = pass.keys(positioned(projected[1], keyNorm, pass, pass.allRows))
+        var v = pass.keys(projected[2])
         if let cache = pass.cache {
             (k, v) = cache.store(keys: k.value, values: v.value, layer: layer, on: tape)
         }

@@ -19,8 +19,10 @@ struct ForwardPass {
     private(set) var tape: Tape
     let sequenceCount: Int
     let tokens: Tensor
-    /// All rows of the batch.
+    /// All rows that are computed.
     let allRows: QueryRows
+    /// Makes the batch's keys and values of those of the computed rows; nil where every row is computed.
+    private let keyRows: RowExpansion?
     /// The rows whose output is needed: the queries of the last block.
     let outputRows: QueryRows
     /// int32 [sequences + 1]: which keys belong to which sequence.
@@ -40,40 +42,50 @@ struct ForwardPass {
         let outputRows: RowPartition?
     }
 
-    /// - Parameter policy: asked for what the rows compute that are not the batch's output rows.
+    /// - Parameters:
+    ///   - policy: asked for what the rows compute that are not the batch's output rows.
+    ///   - sharesPrefixes: whether rows that sequences have in common are computed once. "Rows" of everything but keys
+    ///     are then the computed ones.
     init(
         _ batch: PackedSequences, tape: Tape, rotary: RotaryEmbedding, dropoutSeed: UInt64,
-        cache: CachePlacement? = nil, policy: (any SparsityPolicy)? = nil
+        cache: CachePlacement? = nil, policy: (any SparsityPolicy)? = nil, sharesPrefixes: Bool = false
     ) {
         self.tape = tape
         self.cache = cache
         self.dropoutSeed = dropoutSeed
         sequenceCount = batch.sequenceCount
         let backend = tape.backend
-        tokens = backend.upload(batch.tokens)
         let positions = cache?.positions ?? batch.positions
         let starts = backend.upload(batch.starts)
         let lengths = cache?.sequenceLengths ?? batch.lengths
         let tables = rotary.tables(lengths: lengths, backend: backend)
         self.rotary = tables
+        let shared =
+            sharesPrefixes && policy?.allowsSharedPrefixes ?? true
+            ? SharedPrefixes(batch, kinds: tables.firstRows) : nil
+        let computed = shared?.computedRows
+        tokens = backend.upload(computed.map { rows in rows.map { batch.tokens[Int($0)] } } ?? batch.tokens)
+        keyRows = shared?.expansion(on: backend)
         let rotaryRows = tables.rows(ofPositions: positions, starts: batch.starts)
-        func queryRows(_ rows: [Int32]?, starts: Tensor) -> QueryRows {
-            let chosen = rows.map { rows in rows.map { positions[Int($0)] } } ?? positions
-            let uploaded = backend.upload(chosen)
+        /// - Parameter selection: the rows among the computed ones; nil for all of those.
+        func queryRows(_ rows: [Int32]?, selection: [Int32]?) -> QueryRows {
+            func chosen(_ values: [Int32]) -> [Int32] {
+                rows.map { rows in rows.map { values[Int($0)] } } ?? values
+            }
+            let uploaded = backend.upload(chosen(positions))
             return QueryRows(
-                selection: rows.map(backend.upload), positions: uploaded,
-                rotaryRows: rotaryRows.map { table in
-                    backend.upload(rows.map { rows in rows.map { table[Int($0)] } } ?? table)
-                } ?? uploaded,
-                starts: starts)
+                selection: selection.map(backend.upload), positions: uploaded,
+                rotaryRows: rotaryRows.map { backend.upload(chosen($0)) } ?? uploaded,
+                starts: rows.map { backend.upload(Self.starts(of: $0, in: batch)) } ?? starts)
         }
-        allRows = queryRows(nil, starts: starts)
+        allRows = queryRows(computed, selection: nil)
         keyStarts = cache.map { backend.upload($0.keyStarts) } ?? starts
         guard let rows = batch.outputRows, rows.count < batch.tokens.count else {
             outputRows = allRows
             sparsity = policy.flatMap {
                 Self.sparsity(
-                    of: batch, outputRows: batch.tokens.indices.map { Int32($0) }, under: $0, on: backend)
+                    of: batch, outputRows: batch.tokens.indices.map { Int32($0) }, shared: nil, under: $0,
+                    on: backend)
             }
             return
         }
@@ -81,9 +93,15 @@ struct ForwardPass {
             zip(rows, rows.dropFirst()).allSatisfy { $0 < $1 }
                 && rows.allSatisfy { $0 >= 0 && $0 < batch.tokens.count },
             "output rows must ascend within the batch")
-        outputRows = queryRows(rows, starts: backend.upload(Self.starts(of: rows, in: batch)))
-        sparsity = policy.flatMap { Self.sparsity(of: batch, outputRows: rows, under: $0, on: backend) }
+        outputRows = queryRows(
+            rows, selection: shared.map { shared in rows.map { shared.sources[Int($0)] } } ?? rows)
+        sparsity = policy.flatMap {
+            Self.sparsity(of: batch, outputRows: rows, shared: shared, under: $0, on: backend)
+        }
     }
+
+    /// The batch's keys or values, of those that were computed.
+    func keys(_ computed: Variable) -> Variable { keyRows.map { tape.expandRows(computed, $0) } ?? computed }
 
     /// The same pass recorded on another tape.
     func on(_ tape: Tape) -> ForwardPass {
@@ -125,18 +143,18 @@ struct ForwardPass {
     }
 
     private static func sparsity(
-        of batch: PackedSequences, outputRows: [Int32], under policy: any SparsityPolicy,
-        on backend: any Backend
+        of batch: PackedSequences, outputRows: [Int32], shared: SharedPrefixes?,
+        under policy: any SparsityPolicy, on backend: any Backend
     ) -> Sparsity? {
         let all = PartitionBuilder()
         let outputs = PartitionBuilder()
         var output = 0
         /// Output rows that may run sparse, the present one included.
         var candidates = 0
-        for (start, end) in zip(batch.starts, batch.starts.dropFirst()) {
+        for (sequence, (start, end)) in zip(batch.starts, batch.starts.dropFirst()).enumerated() {
             all.beginSequence()
             outputs.beginSequence()
-            for row in start..<end {
+            for row in start + Int32(shared?.sharedCounts[sequence] ?? 0)..<end {
                 let isOutput = output < outputRows.count && outputRows[output] == row
                 var isSparse = row - start >= policy.denseLeadingTokens
                 if isOutput, isSparse {
@@ -145,7 +163,7 @@ struct ForwardPass {
                     let count = { (rows: Int) in (Double(rows) * policy.sparseOutputShare).rounded() }
                     isSparse = count(candidates) > count(candidates - 1)
                 }
-                all.append(row, isSparse: isSparse)
+                all.append(shared?.sources[Int(row)] ?? row, isSparse: isSparse)
                 guard isOutput else { continue }
                 outputs.append(Int32(output), isSparse: isSparse)
                 output += 1

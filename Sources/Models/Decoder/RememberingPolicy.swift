@@ -16,6 +16,7 @@ final class RememberingPolicy: SparsityPolicy {
 
     var denseLeadingTokens: Int { policy.denseLeadingTokens }
     var sparseOutputShare: Double { policy.sparseOutputShare }
+    var allowsSharedPrefixes: Bool { policy.allowsSharedPrefixes }
     func passesContextGradient(layer: Int) -> Bool { policy.passesContextGradient(layer: layer) }
 
     func projections(

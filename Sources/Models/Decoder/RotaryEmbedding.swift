@@ -35,7 +35,7 @@ struct RotaryTables {
     /// Nil where layers with a window rotate as the rest; its rows are positions.
     let windowed: RotaryTable?
     /// The row of `full` that is position 0, for each sequence; nil where it is 0 for all.
-    fileprivate let firstRows: [Int32]?
+    let firstRows: [Int32]?
 
     /// The rows of `full` for the positions of a batch whose sequences begin at `starts`; nil where they are the
     /// positions themselves.

@@ -39,6 +39,9 @@ package protocol SparsityPolicy: AnyObject {
     /// value projections learn from those rows, by what later rows do with their keys and values; the forward pass stays
     /// what it is, and half of the work on the rows falls away.
     func passesContextGradient(layer: Int) -> Bool
+    /// Whether rows that sequences have in common may be computed, and seen by the policy, once. Criteria that weigh
+    /// every sequence's own rows do not allow it.
+    var allowsSharedPrefixes: Bool { get }
 
     /// Called before the passes of a step, counted from 0.
     func prepare(step: Int)
@@ -53,6 +56,7 @@ package protocol SparsityPolicy: AnyObject {
 
 extension SparsityPolicy {
     package var sparseOutputShare: Double { 0 }
+    package var allowsSharedPrefixes: Bool { true }
     package func prepare(step: Int) {}
     package func passesContextGradient(layer: Int) -> Bool { true }
 }

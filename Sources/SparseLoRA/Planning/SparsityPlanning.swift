@@ -41,7 +41,7 @@ public struct SparsityPlanning: Sendable {
     ///
     /// - Parameters:
     ///   - configuration: as of a training run; model, data, batch size, adapter and `sparsity` count. Its
-    ///     `sparsity.plan` is a share of the dense operations to spend, or `auto` (also when nil) for the cheapest plan
+    ///     `sparsity.plan` is a share of plain LoRA's operations to spend, or `auto` (also when nil) for the cheapest plan
     ///     within `sparsity.loss_bound`.
     ///   - onProgress: called while it works.
     /// - Throws: `InputError` when something cannot be read, the data has too few context tokens, or no plan meets the
@@ -53,7 +53,8 @@ public struct SparsityPlanning: Sendable {
         let choice = configuration.sparsity.plan ?? "auto"
         guard choice == "auto" || Double(choice) != nil else {
             throw InputError(
-                "sparsity.plan", expected: "auto or a share of the dense operations", found: "\"\(choice)\"")
+                "sparsity.plan", expected: "auto or a share of plain LoRA's operations",
+                found: "\"\(choice)\"")
         }
         configuration.sparsity.plan = nil
         let run = try FineTuning(configuration)

@@ -179,6 +179,8 @@ package protocol Backend: AnyObject {
     func gatherRows(of table: Tensor, indices: Tensor, scale: Float, into output: Tensor)
     /// output[indices[i]] (+)= rows[i]
     func scatterRows(_ rows: Tensor, indices: Tensor, into output: Tensor, accumulates: Bool)
+    /// output[i] = the sum of x[members[j]] over j in starts[i] ..< starts[i + 1]; starts int32 [output rows + 1].
+    func sumRows(of x: Tensor, starts: Tensor, members: Tensor, into output: Tensor)
     func add(_ a: Tensor, _ b: Tensor, into output: Tensor)
     /// Copies and converts: output = scale * x
     func copy(_ x: Tensor, scale: Float, into output: Tensor)

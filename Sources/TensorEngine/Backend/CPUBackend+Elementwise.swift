@@ -91,6 +91,16 @@ extension CPUBackend {
             indices.indices("scatterRows", below: output.rowCount), output.matrix, accumulates)
     }
 
+    package func sumRows(of x: Tensor, starts: Tensor, members: Tensor, into output: Tensor) {
+        precondition(
+            starts.count == output.rowCount + 1 && x.width == output.width,
+            "sumRows: \(x.shapeDescription) into \(output.shapeDescription) by \(starts.count) starts")
+        sl_sum_rows(
+            Int64(output.rowCount), Int64(output.width), x.matrix,
+            starts.indices("sumRows, starts", below: members.count + 1),
+            members.indices("sumRows, members", below: x.rowCount), output.matrix)
+    }
+
     package func add(_ a: Tensor, _ b: Tensor, into output: Tensor) {
         requireSameShape("add", a, b, output)
         sl_add(Int64(a.rowCount), Int64(a.width), a.matrix, b.matrix, output.matrix)

@@ -191,6 +191,11 @@ package final class ProfilingBackend: Backend {
             inner.scatterRows(rows, indices: indices, into: output, accumulates: accumulates)
         }
     }
+    package func sumRows(of x: Tensor, starts: Tensor, members: Tensor, into output: Tensor) {
+        timed("sum rows", x, output) {
+            inner.sumRows(of: x, starts: starts, members: members, into: output)
+        }
+    }
     package func add(_ a: Tensor, _ b: Tensor, into output: Tensor) {
         timed("add", a, b, output) { inner.add(a, b, into: output) }
     }

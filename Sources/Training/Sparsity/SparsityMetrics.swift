@@ -10,6 +10,8 @@ public struct StepSparsity: Codable, Sendable, Equatable {
     public var flops: Double
     /// Operations that a dense step on the same batches takes.
     public var denseFlops: Double
+    /// Those of plain LoRA: a dense step that does not compute once what the batch's sequences share.
+    public var plainFlops: Double
 }
 
 /// One batch run dense and sparse with the same adapters.
@@ -47,9 +49,9 @@ public struct SparsityProbe: Codable, Sendable, Equatable {
 
 /// Speed of sparse steps against the dense ones of the same run.
 public struct SparsitySummary: Codable, Sendable, Equatable {
-    /// Share of the dense operations that sparse steps took.
+    /// Share of plain LoRA's operations that sparse steps took.
     public var flopShare: Double
-    /// What that predicts.
+    /// What operations predict of the speed of sparse steps over dense ones.
     public var expectedSpeedUp: Double
     /// Dense operations done in a second of sparse steps, against those in a second of dense steps; nil when the run had
     /// too few of either to tell.
@@ -66,6 +68,7 @@ struct SpeedComparison {
         var seconds = 0.0
         var flops = 0.0
         var denseFlops = 0.0
+        var plainFlops = 0.0
     }
 
     private var dense = Sum()
@@ -75,7 +78,8 @@ struct SpeedComparison {
         func added(to sum: Sum) -> Sum {
             Sum(
                 steps: sum.steps + 1, seconds: sum.seconds + seconds, flops: sum.flops + step.flops,
-                denseFlops: sum.denseFlops + step.denseFlops)
+                denseFlops: sum.denseFlops + step.denseFlops,
+                plainFlops: sum.plainFlops + step.plainFlops)
         }
         if step.isSparse { sparse = added(to: sparse) } else { dense = added(to: dense) }
     }
@@ -88,7 +92,7 @@ struct SpeedComparison {
             realised = (sparse.denseFlops / sparse.seconds) / (dense.denseFlops / dense.seconds)
         }
         return SparsitySummary(
-            flopShare: sparse.flops / sparse.denseFlops, expectedSpeedUp: sparse.denseFlops / sparse.flops,
+            flopShare: sparse.flops / sparse.plainFlops, expectedSpeedUp: sparse.denseFlops / sparse.flops,
             realisedSpeedUp: realised)
     }
 }

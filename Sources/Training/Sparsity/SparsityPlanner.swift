@@ -90,10 +90,10 @@ package final class SparsityPlanner {
     }
 
     private func cost(_ plan: SparsityPlan?) -> Double {
-        sample.cost(model.configuration, ranks, plan).total
+        sample.cost(model.configuration, ranks, plan.map { .under($0) } ?? .plain).total
     }
 
-    /// The plan for a share of the dense operations, or, without one, the cheapest within the section's loss bound.
+    /// The plan for a share of plain LoRA's operations, or, without one, the cheapest within the section's loss bound.
     ///
     /// - Returns: nil when no plan within the bound saves anything.
     package func plan(
@@ -103,7 +103,7 @@ package final class SparsityPlanner {
         return try plan(within: section.lossBound)
     }
 
-    /// The plan that spends at most this share of the dense operations.
+    /// The plan that spends at most this share of plain LoRA's operations.
     ///
     /// Where blocks alone would have to leave out more than the loss bound allows, gradients of context rows end above
     /// the lower half of the layers, and if that is not enough above all: that leaves the forward pass as it is.
@@ -129,7 +129,7 @@ package final class SparsityPlanner {
         guard allocation.flopShare <= share + 1e-9 else {
             let best = (allocation.flopShare * 100).rounded(.up) / 100
             throw InputError(
-                "sparsity.plan", "no plan spends only \(share) of the dense operations on this data",
+                "sparsity.plan", "no plan spends only \(share) of plain LoRA's operations on this data",
                 advice: "The least is \(best): most of the rest is trained tokens, attention and the head.")
         }
         return try fitted(allocation)

@@ -4,16 +4,25 @@ import ContextualSparsity
 import FileSupport
 import Models
 
-/// The first batches of a run's data, to fit on, and the lengths of many more of its examples, to count with.
+/// The first batches of a run's data, to fit on, and the rows of many more, to count with.
 struct SparsitySample {
     let batches: [Batch]
     /// Rows of the batches that predict no labelled token, the first of each sequence apart.
     let contextTokens: Int
-    /// Examples from the whole of the data.
+    /// Of so many batches that they stand for the whole of the data, together.
     let rows: StepRows
 
+    /// What operations are counted of.
+    enum Work {
+        /// Plain LoRA: every sequence computes every channel of every row.
+        case plain
+        /// A dense step of this program, which computes once what sequences share.
+        case dense
+        case under(SparsityPlan)
+    }
+
     /// How many examples are counted: the answers of a few batches can be a tenth more or less.
-    private static let countedExamples = 512
+    private static let countedExamples = 2048
 
     /// Takes batches until they have so many context tokens, or the data ends.
     init(_ examples: [TokenizedExample], options: BatchOptions, contextTokens wanted: Int) {
@@ -28,8 +37,11 @@ struct SparsitySample {
         }
         self.batches = batches
         self.contextTokens = contextTokens
-        let count = min(examples.count, Self.countedExamples)
-        rows = StepRows((0..<count).map { examples[$0 * examples.count / count] })
+        var rows = batches.reduce(StepRows(sequenceLengths: [], labelledPositions: [])) { $0 + $1.rows }
+        for _ in batches.count..<limit where rows.sequenceLengths.count < Self.countedExamples {
+            rows = rows + stream.next().rows
+        }
+        self.rows = rows
     }
 
     /// Context tokens that are enough to fit on and a small part of the run.
@@ -42,8 +54,12 @@ struct SparsitySample {
     var sequences: [PackedSequences] { batches.map(\.labelledSequences) }
 
     /// Operations of all counted examples together.
-    func cost(_ shape: DecoderConfiguration, _ ranks: AdapterRanks, _ plan: SparsityPlan?) -> StepCost {
-        StepCost(shape, adapters: ranks, rows: rows, plan: plan)
+    func cost(_ shape: DecoderConfiguration, _ ranks: AdapterRanks, _ work: Work) -> StepCost {
+        switch work {
+        case .plain: StepCost(shape, adapters: ranks, rows: rows.unshared)
+        case .dense: StepCost(shape, adapters: ranks, rows: rows)
+        case .under(let plan): StepCost(shape, adapters: ranks, rows: rows, plan: plan)
+        }
     }
 
     /// A small batch to compare passes on, with the tokens that its output rows should predict.
@@ -75,19 +91,10 @@ struct SparsitySample {
     }
 }
 
-extension StepRows {
-    /// Each example a sequence.
-    init(_ examples: [TokenizedExample]) {
-        self.init(
-            sequenceLengths: examples.map(\.count),
-            // The row before a trained token is the one that is scored.
-            labelledPositions: examples.map { example in
-                example.isLabelled.indices.dropFirst().filter { example.isLabelled[$0] }.map { $0 - 1 }
-            })
-    }
-}
-
 extension Batch {
+    /// What its passes compute.
+    var rows: StepRows { StepRows(sequences, labels: labels) }
+
     /// As the decoder takes it, rows with labels as output rows.
     var labelledSequences: PackedSequences {
         var sequences = sequences

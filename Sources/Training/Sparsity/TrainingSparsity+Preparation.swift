@@ -36,7 +36,7 @@ struct SparsityPolicies {
 extension TrainingSparsity {
     /// What a run needs to know to make its sparsity.
     package struct Request {
-        /// `auto`, a share of the dense operations, or a file.
+        /// `auto`, a share of plain LoRA's operations, or a file.
         package var choice: String
         package var section: SparsitySection
         package var batchOptions: BatchOptions

@@ -57,23 +57,23 @@ package final class TrainingSparsity {
 
     /// What a step on these batches costs.
     package func cost(of batches: [Batch]) -> StepSparsity {
-        var (flops, dense) = (0.0, 0.0)
+        var step = StepSparsity(
+            isSparse: isActive, contextShare: 0, flops: 0, denseFlops: 0, plainFlops: 0)
         var (sparseRows, rowCount) = (0, 0)
         for batch in batches {
-            let rows = StepRows(batch.sequences, labels: batch.labels)
-            let denseCost = StepCost(model.configuration, adapters: ranks, rows: rows).total
-            dense += denseCost
-            rowCount += rows.rowCount
-            if isActive {
-                flops += StepCost(model.configuration, adapters: ranks, rows: rows, plan: scaled).total
-                sparseRows += rows.sparseCount(under: scaled)
-            } else {
-                flops += denseCost
+            let rows = batch.rows
+            func flops(_ rows: StepRows, _ plan: SparsityPlan? = nil) -> Double {
+                StepCost(model.configuration, adapters: ranks, rows: rows, plan: plan).total
             }
+            let dense = flops(rows)
+            step.denseFlops += dense
+            step.plainFlops += flops(rows.unshared)
+            step.flops += isActive ? flops(rows, scaled) : dense
+            rowCount += rows.rowCount
+            if isActive { sparseRows += rows.sparseCount(under: scaled) }
         }
-        return StepSparsity(
-            isSparse: isActive, contextShare: rowCount > 0 ? Double(sparseRows) / Double(rowCount) : 0,
-            flops: flops, denseFlops: dense)
+        step.contextShare = rowCount > 0 ? Double(sparseRows) / Double(rowCount) : 0
+        return step
     }
 
     /// Runs a batch dense and sparse when it is time to, and backs off when the losses part.
@@ -114,19 +114,25 @@ package final class TrainingSparsity {
 
     /// Facts for people, a line each.
     package var description: [String] {
-        let (dense, sparse) = (
-            sample.cost(model.configuration, ranks, nil), sample.cost(model.configuration, ranks, scaled)
-        )
-        let rows = sample.rows.rowCount
-        func perToken(_ cost: StepCost) -> String { "\(rounded(cost.total / Double(max(1, rows)) / 1e6, 0))" }
+        func cost(_ work: SparsitySample.Work) -> StepCost { sample.cost(model.configuration, ranks, work) }
+        let (plain, dense, sparse) = (cost(.plain), cost(.dense), cost(.under(scaled)))
+        let tokens = Double(max(1, sample.rows.tokenCount))
+        func perToken(_ cost: StepCost) -> String { "\(rounded(cost.total / tokens / 1e6, 0))" }
+        func percent(_ share: Double) -> String { "\(rounded(100 * share, 0))%" }
         var lines = [
             "\(plan.method.rawValue), \(scaled.blockSummary)",
-            "\(perToken(sparse)) of \(perToken(dense)) MFLOP a token "
-                + "(\(rounded(100 * sparse.total / max(1, dense.total), 0))%), "
-                + "\(rounded(sparse.speedUp(over: dense), 2))x expected, "
-                + "\(rounded(100 * Double(rows - sample.rows.labelledCount) / Double(max(1, rows)), 0))% of the tokens are context, "
+            "\(perToken(sparse)) of plain LoRA's \(perToken(plain)) MFLOP a token "
+                + "(\(percent(sparse.total / max(1, plain.total)))), "
+                + "\(rounded(sparse.speedUp(over: dense), 2))x expected over a dense step, "
+                + "\(percent(1 - Double(sample.rows.labelledCount) / tokens)) of the tokens are context, "
                 + "sparse from \(plan.startStep.summary) on",
         ]
+        let shared = Double(sample.rows.tokenCount - sample.rows.rowCount) / tokens
+        if plan.allowsSharedPrefixes, shared >= 0.005 {
+            lines.append(
+                "\(percent(shared)) of the tokens are beginnings that a batch's sequences share, computed once: "
+                    + "a dense step takes \(perToken(dense)) MFLOP a token")
+        }
         if let rise = plan.predictedLossRise {
             lines.append("predicted rise of the loss in sparse passes: \(rounded(100 * rise, 1))%")
         }

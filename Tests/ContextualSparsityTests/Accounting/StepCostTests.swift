@@ -118,6 +118,34 @@ import Testing
         #expect(rows.sparseCount(under: plan) == 4)
     }
 
+    @Test func `rows that sequences share are counted once`() {
+        let rows = StepRows(
+            PackedSequences([[1, 2, 3], [1, 2, 4]]), labels: [-1, 1, -1, -1, -1, 1])
+        // The second row is scored in the first sequence, so it is not shared.
+        #expect(rows.sharedCounts == [0, 1])
+        #expect(rows.tokenCount == 6 && rows.rowCount == 5 && rows.unshared.rowCount == 6)
+        #expect(rows.sparseCount(under: SparsityPlan()) == 2)
+        #expect(rows.sparseCount(under: SparsityPlan(method: .norm)) == 3)
+        let cost = StepCost(.tiny, adapters: queries, rows: rows)
+        let apart = StepCost(.tiny, adapters: queries, rows: rows.unshared)
+        // A row of layer 0 (720 for three) and its keys and values in layer 1, where no others are computed.
+        #expect(apart.frozenForward - cost.frozenForward == 240 + 32)
+        // The pair of the first row with itself.
+        #expect(apart.attention - cost.attention == 7 * 8)
+        #expect(apart.head == cost.head)
+        // Scores of the other methods average every sequence's rows.
+        var plan = SparsityPlan(method: .norm, feedForward: [0: 0.5])
+        #expect(
+            StepCost(.tiny, adapters: queries, rows: rows, plan: plan)
+                == StepCost(.tiny, adapters: queries, rows: rows.unshared, plan: plan))
+        plan.method = .calibrated
+        #expect(
+            StepCost(.tiny, adapters: queries, rows: rows, plan: plan).total
+                < StepCost(.tiny, adapters: queries, rows: rows.unshared, plan: plan).total)
+        let both = rows + rows
+        #expect(both.rowCount == 10 && both.sharedCounts == [0, 1, 0, 1])
+    }
+
     @Test func `a window bounds the pairs of attention`() {
         var configuration = DecoderConfiguration.tiny
         configuration.windows = [2, 2]

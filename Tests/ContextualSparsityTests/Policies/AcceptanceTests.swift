@@ -172,6 +172,33 @@ import Testing
         }
     }
 
+    @Test(arguments: SparseRun.models, [0, 1, 2])
+    func `computes once what sequences share, with the same result`(name: String, cut: Int) throws {
+        let run = try SparseRun(name)
+        let prompt = Array(batch.sequences[1].prefix(15))
+        let examples = SparseRun.Examples(
+            sequences: [prompt + batch.sequences[0], prompt + batch.sequences[2], batch.sequences[0]],
+            prompts: [24, 18, 9])
+        var plan = run.plan(.calibrated, feedForward: 0.5, attention: 0.25)
+        plan.rank = 4
+        plan.contextGradientFrom = cut
+        var sample = PackedSequences(examples.sequences)
+        sample.outputRows = examples.labels.indices.filter { examples.labels[$0] >= 0 }.map { Int32($0) }
+        let policy = PolicySpy(
+            try CalibratedSparsity(
+                run.model, plan: plan,
+                recorded: InputRecorder(run.model, sample: [sample], plan: plan, rowLimit: 100)))
+        let apart = try run.train(
+            examples.sequences, labels: examples.labels, policy: policy, sharesPrefixes: false)
+        let rows = StepRows(PackedSequences(examples.sequences), labels: examples.labels)
+        #expect(policy.contextRows[0]?.count == rows.unshared.sparseCount(under: plan))
+        let together = try run.train(examples, policy: policy)
+        #expect(policy.contextRows[0]?.count == rows.sparseCount(under: plan))
+        #expect(rows.sharedCounts == [0, 15, 0])
+        #expect(together.deviation(from: apart) < 2e-5)
+        #expect(try run.train(examples, policy: nil).deviation(from: apart) > 1e-3)
+    }
+
     @Test(arguments: [SparsityPlan.Method.paper, .norm, .random, .oracle, .wanda], [false, true])
     func `always keeps something`(method: SparsityPlan.Method, pairAware: Bool) throws {
         let run = try SparseRun("qwen3")

@@ -17,6 +17,7 @@ final class PolicySpy: SparsityPolicy {
 
     var denseLeadingTokens: Int { policy.denseLeadingTokens }
     var sparseOutputShare: Double { policy.sparseOutputShare }
+    var allowsSharedPrefixes: Bool { policy.allowsSharedPrefixes }
     func passesContextGradient(layer: Int) -> Bool { policy.passesContextGradient(layer: layer) }
     func prepare(step: Int) { policy.prepare(step: step) }
 

@@ -71,11 +71,14 @@ struct SparseRun {
     }
 
     /// The summed loss and the gradient of every adapter tensor.
-    func train(_ sequences: [[Int32]], labels: [Int32], policy: (any SparsityPolicy)?) throws -> Result {
+    func train(
+        _ sequences: [[Int32]], labels: [Int32], policy: (any SparsityPolicy)?, sharesPrefixes: Bool = true
+    ) throws -> Result {
         for parameter in adapters.parameters { parameter.clearGradient() }
         let tape = Tape(backend: backend)
         let loss = try model.loss(
-            PackedSequences(sequences), labels: labels, gradientScale: 1, on: tape, policy: policy)
+            PackedSequences(sequences), labels: labels, gradientScale: 1, on: tape, policy: policy,
+            sharesPrefixes: sharesPrefixes)
         tape.backward()
         var gradients: [String: [Float]] = [:]
         for parameter in adapters.parameters {
