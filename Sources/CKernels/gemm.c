@@ -70,7 +70,7 @@ typedef struct pieces_job {
 
 static sl_operand from_depth(sl_operand operand, int64_t begin) {
     if (operand.depth_index) operand.depth_index += begin;
-    else operand.data = (const char *)operand.data + begin * operand.depth_stride * (operand.type == SL_BF16 ? 2 : 4);
+    else operand.data = (const char *)operand.data + begin * operand.depth_stride * sl_element_size(operand.type);
     return operand;
 }
 

@@ -32,8 +32,9 @@ struct Standing {
     var denseGigaflop: Double { ready["dense_gigaflop"]?.doubleValue ?? 0 }
     var peakGigabytes: Double { Double(peakBytes) / 1e9 }
 
-    /// The operations that a step needs, by its time, by the arithmetic peak measured beside it.
-    var shareOfPeak: Double { Measurement.median(zip(seconds, peaks).map { gigaflop / $0 / $1 }) }
+    /// The operations that a step needs, by its time, by the highest arithmetic peak measured beside the steps: a short
+    /// reading may be disturbed, and a low peak would flatter the step.
+    var shareOfPeak: Double { gigaflop / median / (peaks.max() ?? .nan) }
 }
 
 struct Contest {

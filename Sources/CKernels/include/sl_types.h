@@ -11,6 +11,9 @@ typedef enum sl_type {
     SL_BF16 = 1,
 } sl_type;
 
+/// Bytes of an element.
+static inline int64_t sl_element_size(sl_type type) { return type == SL_BF16 ? 2 : 4; }
+
 /// A row-major matrix in memory: `rows` pointers are `data + row * stride` elements of `type`.
 typedef struct sl_matrix {
     void *data;

@@ -72,6 +72,9 @@ package struct StepRows: Equatable, Sendable {
 
     /// How many rows run sparse under a plan.
     package func sparseCount(under plan: SparsityPlan) -> Int {
+        guard plan.allowsSharedPrefixes || sharedCounts.allSatisfy({ $0 == 0 }) else {
+            return unshared.sparseCount(under: plan)
+        }
         let dense = plan.denseLeadingTokens
         let beyond = zip(sequenceLengths, sharedCounts).reduce(0) { $0 + max(0, $1.0 - max(dense, $1.1)) }
         return beyond - labelledCount(from: dense) + sparseOutputCount(under: plan)

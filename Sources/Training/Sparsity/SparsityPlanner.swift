@@ -99,54 +99,75 @@ package final class SparsityPlanner {
     package func plan(
         spending share: Double?, _ section: SparsitySection
     ) throws(InputError) -> PlannedSparsity? {
-        if let share { return try plan(spending: share, lossBound: section.lossBound) }
+        if let share { return try plan(spending: share) }
         return try plan(within: section.lossBound)
     }
 
-    /// The plan that spends at most this share of plain LoRA's operations.
+    /// Where gradients of context rows may end, as shares of the depth, and what that does to a run: as much as a forward
+    /// pass whose divergence is this share of the loss. Readings in docs/LOG.md.
+    private static let cuts: [(depth: Double, harm: Double)] = [
+        (0, 0), (0.25, 0.006), (0.5, 0.0105), (0.75, 0.013), (1, 0.014),
+    ]
+
+    /// A plan with gradients that end above a share of the layers.
+    private struct Candidate {
+        let allocation: BudgetAllocation
+        /// In nats a token, as a divergence.
+        let harmOfCut: Double
+        var harm: Double { allocation.predictedDivergence + harmOfCut }
+    }
+
+    /// One for every cut.
     ///
-    /// Where blocks alone would have to leave out more than the loss bound allows, gradients of context rows end above
-    /// the lower half of the layers, and if that is not enough above all: that leaves the forward pass as it is.
-    /// Readings in docs/LOG.md.
+    /// - Parameter goal: of the blocks, given the harm of the cut.
+    private func candidates(_ goal: (Double) -> BudgetAllocation.Goal?) -> [Candidate] {
+        Self.cuts.compactMap { cut in
+            let harm = cut.harm * sensitivity.denseLoss
+            guard let goal = goal(harm) else { return nil }
+            var plan = base
+            plan.contextGradientFrom = Int((cut.depth * Double(model.configuration.layerCount)).rounded())
+            return Candidate(
+                allocation: BudgetAllocation(sensitivity, goal: goal, base: plan, cost: cost),
+                harmOfCut: harm)
+        }
+    }
+
+    /// The plan that spends at most this share of plain LoRA's operations and harms least, by what blocks leave out and by
+    /// where gradients end.
+    ///
     /// - Throws: `InputError` with the least possible share when that is more.
-    private func plan(
-        spending share: Double, lossBound: Double
-    ) throws(InputError) -> PlannedSparsity {
+    private func plan(spending share: Double) throws(InputError) -> PlannedSparsity {
         guard share > 0, share <= 1 else {
             throw InputError("sparsity.plan", expected: "a share above 0 and up to 1", found: "\(share)")
         }
-        func allocated(endingGradientsAbove layer: Int) -> BudgetAllocation {
-            var plan = base
-            plan.contextGradientFrom = layer
-            return BudgetAllocation(sensitivity, goal: .flopShare(share), base: plan, cost: cost)
-        }
-        let layerCount = model.configuration.layerCount, allowed = lossBound * sensitivity.denseLoss
-        var allocation = allocated(endingGradientsAbove: 0)
-        for layer in [layerCount / 2, layerCount]
-        where allocation.predictedDivergence > allowed || allocation.flopShare > share {
-            allocation = allocated(endingGradientsAbove: layer)
-        }
-        guard allocation.flopShare <= share + 1e-9 else {
-            let best = (allocation.flopShare * 100).rounded(.up) / 100
+        let candidates = candidates { _ in .flopShare(share) }
+        let affordable = candidates.filter { $0.allocation.flopShare <= share + 1e-9 }
+        guard let best = affordable.min(by: { $0.harm < $1.harm }) else {
+            let least = candidates.map(\.allocation.flopShare).min() ?? 1
             throw InputError(
                 "sparsity.plan", "no plan spends only \(share) of plain LoRA's operations on this data",
-                advice: "The least is \(best): most of the rest is trained tokens, attention and the head.")
+                advice: "The least is \((least * 100).rounded(.up) / 100): "
+                    + "most of the rest is trained tokens, attention and the head.")
         }
-        return try fitted(allocation)
+        return try fitted(best.allocation)
     }
 
-    /// The cheapest plan whose loss stays within a bound, relative to the dense loss; nil when none saves anything.
+    /// The cheapest plan whose harm stays within a bound, relative to the dense loss; nil when none saves anything.
     private func plan(within bound: Double) throws(InputError) -> PlannedSparsity? {
         let allowed = bound * sensitivity.denseLoss
-        var target = allowed
+        /// What blocks may do, relative to what the cut leaves of the bound.
+        var part = 1.0
         // Blocks together do about what they do alone; where they do more, ask for less and look again.
         for _ in 0..<3 {
-            let allocation = BudgetAllocation(
-                sensitivity, goal: .divergence(target), base: base, cost: cost)
-            guard !allocation.plan.isDense else { return nil }
-            let planned = try fitted(allocation)
-            if planned.reading.divergence <= allowed { return planned }
-            target *= 0.9 * allowed / planned.reading.divergence
+            let candidates = candidates { $0 < allowed ? .divergence(part * (allowed - $0)) : nil }
+            guard
+                let best = candidates.min(by: { $0.allocation.flopShare < $1.allocation.flopShare }),
+                !best.allocation.plan.isDense
+            else { return nil }
+            let planned = try fitted(best.allocation)
+            let left = allowed - best.harmOfCut
+            if planned.reading.divergence <= left { return planned }
+            part *= 0.9 * left / planned.reading.divergence
         }
         return nil
     }

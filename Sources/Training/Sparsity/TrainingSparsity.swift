@@ -69,7 +69,7 @@ package final class TrainingSparsity {
             step.denseFlops += dense
             step.plainFlops += flops(rows.unshared)
             step.flops += isActive ? flops(rows, scaled) : dense
-            rowCount += rows.rowCount
+            rowCount += (scaled.allowsSharedPrefixes ? rows : rows.unshared).rowCount
             if isActive { sparseRows += rows.sparseCount(under: scaled) }
         }
         step.contextShare = rowCount > 0 ? Double(sparseRows) / Double(rowCount) : 0

@@ -125,7 +125,7 @@ import Testing
         #expect(rows.sharedCounts == [0, 1])
         #expect(rows.tokenCount == 6 && rows.rowCount == 5 && rows.unshared.rowCount == 6)
         #expect(rows.sparseCount(under: SparsityPlan()) == 2)
-        #expect(rows.sparseCount(under: SparsityPlan(method: .norm)) == 3)
+        #expect(rows.sparseCount(under: SparsityPlan(method: .norm)) == 4)
         let cost = StepCost(.tiny, adapters: queries, rows: rows)
         let apart = StepCost(.tiny, adapters: queries, rows: rows.unshared)
         // A row of layer 0 (720 for three) and its keys and values in layer 1, where no others are computed.
