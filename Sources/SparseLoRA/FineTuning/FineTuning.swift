@@ -92,7 +92,7 @@ public final class FineTuning {
         let folder = RunFolder(configuration.outputFolder)
         var request = TrainingSparsity.Request(
             choice: choice, section: configuration.sparsity,
-            batchOptions: BatchOptions(sequences: configuration.batchSize, seed: configuration.seed),
+            batchOptions: configuration.batchOptions,
             fingerprint: try ModelFingerprint.of(source))
         if start == .resume, let newest = folder.checkpointSteps.last {
             // Made anew, the plan could differ: the run goes on with its own.
@@ -132,7 +132,7 @@ public final class FineTuning {
         try SparsityPlanner(
             model.decoder, fingerprint: try ModelFingerprint.of(model.source), examples: trainingExamples,
             section: configuration.sparsity,
-            batchOptions: BatchOptions(sequences: configuration.batchSize, seed: configuration.seed),
+            batchOptions: configuration.batchOptions,
             onProgress: onProgress)
     }
 
@@ -148,6 +148,13 @@ public final class FineTuning {
         ]
         lines.insert(
             contentsOf: sparsityNotes.enumerated().map { ($0 == 0 ? "sparsity " : "         ") + $1 }, at: 3)
+        let rows = StepRows(countedIn: trainingExamples, options: configuration.batchOptions)
+        let shared = 1 - Double(rows.rowCount) / Double(max(1, rows.tokenCount))
+        if shared >= 0.01, trainable.sparsity?.plan.allowsSharedPrefixes ?? true {
+            lines.append(
+                "         \(Int((100 * shared).rounded()))% of its tokens are beginnings that a batch's sequences share, "
+                    + "computed once")
+        }
         if let validationData {
             lines.append("         \(validationData.summary)")
         } else if !validationExamples.isEmpty {

@@ -21,6 +21,11 @@ package struct BatchOptions: Equatable, Sendable {
     }
 }
 
+extension TrainingConfiguration {
+    /// How the run's examples are put together.
+    package var batchOptions: BatchOptions { BatchOptions(sequences: batchSize, seed: seed) }
+}
+
 /// An endless sequence of batches, epoch after epoch, each epoch seeing every example once.
 ///
 /// Examples are shuffled, then sorted by length within windows of many batches, so that a batch's sequences are of

@@ -103,10 +103,10 @@ package final class SparsityPlanner {
         return try plan(within: section.lossBound)
     }
 
-    /// Where gradients of context rows may end, as shares of the depth, and what that does to a run: as much as a forward
-    /// pass whose divergence is this share of the loss. Readings in docs/LOG.md.
+    /// Where gradients of context rows may end, as shares of the depth, and what that does to a whole epoch: as much as a
+    /// forward pass whose divergence is this share of the loss. Readings in docs/LOG.md.
     private static let cuts: [(depth: Double, harm: Double)] = [
-        (0, 0), (0.25, 0.006), (0.5, 0.0105), (0.75, 0.013), (1, 0.014),
+        (0, 0), (0.25, 0.017), (0.5, 0.03), (0.75, 0.037), (1, 0.04),
     ]
 
     /// A plan with gradients that end above a share of the layers.

@@ -21,9 +21,6 @@ struct SparsitySample {
         case under(SparsityPlan)
     }
 
-    /// How many examples are counted: the answers of a few batches can be a tenth more or less.
-    private static let countedExamples = 2048
-
     /// Takes batches until they have so many context tokens, or the data ends.
     init(_ examples: [TokenizedExample], options: BatchOptions, contextTokens wanted: Int) {
         var stream = BatchStream(examples, options: options)
@@ -37,11 +34,7 @@ struct SparsitySample {
         }
         self.batches = batches
         self.contextTokens = contextTokens
-        var rows = batches.reduce(StepRows(sequenceLengths: [], labelledPositions: [])) { $0 + $1.rows }
-        for _ in batches.count..<limit where rows.sequenceLengths.count < Self.countedExamples {
-            rows = rows + stream.next().rows
-        }
-        self.rows = rows
+        rows = StepRows(countedIn: examples, options: options)
     }
 
     /// Context tokens that are enough to fit on and a small part of the run.
@@ -88,6 +81,21 @@ struct SparsitySample {
             }
         }
         return (PackedSequences(sequences, outputRows: outputRows), targets)
+    }
+}
+
+extension StepRows {
+    /// How many examples are counted: the answers of a few batches can be a tenth more or less.
+    private static let countedExamples = 2048
+
+    /// The rows of so many of a run's batches that they stand for all of its data.
+    package init(countedIn examples: [TokenizedExample], options: BatchOptions) {
+        var stream = BatchStream(examples, options: options)
+        var rows = StepRows(sequenceLengths: [], labelledPositions: [])
+        for _ in 0..<stream.batchCount(epoch: 0) where rows.sequenceLengths.count < Self.countedExamples {
+            rows = rows + stream.next().rows
+        }
+        self = rows
     }
 }
 

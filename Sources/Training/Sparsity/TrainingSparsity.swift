@@ -122,17 +122,11 @@ package final class TrainingSparsity {
         var lines = [
             "\(plan.method.rawValue), \(scaled.blockSummary)",
             "\(perToken(sparse)) of plain LoRA's \(perToken(plain)) MFLOP a token "
-                + "(\(percent(sparse.total / max(1, plain.total)))), "
-                + "\(rounded(sparse.speedUp(over: dense), 2))x expected over a dense step, "
+                + "(\(percent(sparse.total / max(1, plain.total))); a dense step takes \(perToken(dense))), "
+                + "\(rounded(sparse.speedUp(over: dense), 2))x expected over dense, "
                 + "\(percent(1 - Double(sample.rows.labelledCount) / tokens)) of the tokens are context, "
                 + "sparse from \(plan.startStep.summary) on",
         ]
-        let shared = Double(sample.rows.tokenCount - sample.rows.rowCount) / tokens
-        if plan.allowsSharedPrefixes, shared >= 0.005 {
-            lines.append(
-                "\(percent(shared)) of the tokens are beginnings that a batch's sequences share, computed once: "
-                    + "a dense step takes \(perToken(dense)) MFLOP a token")
-        }
         if let rise = plan.predictedLossRise {
             lines.append("predicted rise of the loss in sparse passes: \(rounded(100 * rise, 1))%")
         }

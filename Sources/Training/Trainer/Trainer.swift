@@ -64,7 +64,7 @@ package final class Trainer<Model: TrainableModel> {
         validationBatches = Self.batches(of: validation, configuration)
         optimizer = AdamWOptimizer(model.parameters, settings: configuration.optimizer, backend: backend)
 
-        let options = BatchOptions(sequences: configuration.batchSize, seed: configuration.seed)
+        let options = configuration.batchOptions
         var metricsBytes = 0
         var traceBytes = 0
         if start == .resume {
