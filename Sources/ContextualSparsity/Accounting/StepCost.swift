@@ -4,10 +4,10 @@ package import Models
 
 /// Floating-point operations of one forward and backward pass; a multiplication with its addition counts as two.
 ///
-/// Counts the products that the engine computes: rows that sequences share once, no input gradients where nothing trainable lies beneath, queries,
-/// output projection and feed-forward block of the last layer for labelled rows only, logits for labelled rows only,
-/// attention for the pairs that the mask lets through. Norms, rotations, activations, softmax and the optimiser are
-/// left out: together they are well below a hundredth.
+/// Counts the products that the engine computes: rows that sequences share once, no input gradients where nothing
+/// trainable lies beneath, queries, output projection and feed-forward block of the last layer for labelled rows only,
+/// logits for labelled rows only, attention for the pairs that the mask lets through. Norms, rotations, activations,
+/// softmax and the optimiser are left out: together they are well below a hundredth.
 package struct StepCost: Equatable, Sendable {
     /// Products with frozen weights, the head aside.
     package var frozenForward = 0.0
