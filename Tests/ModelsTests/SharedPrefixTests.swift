@@ -110,9 +110,7 @@ struct SharedPrefixTests {
             let labels = sequences.flatMap { $0.map { _ in Int32(random.next() % 8) * 7 - 42 } }
             guard labels.contains(where: { $0 >= 0 }) else { continue }
             let batch = PackedSequences(sequences)
-            var marked = batch
-            marked.outputRows = labels.indices.filter { labels[$0] >= 0 }.map { Int32($0) }
-            sharedRows += SharedPrefixes(marked)?.sharedCounts.reduce(0, +) ?? 0
+            sharedRows += SharedPrefixes(batch.scoring(labels))?.sharedCounts.reduce(0, +) ?? 0
             let apart = try step(run.model, adapters, batch, labels, sharing: false)
             try step(run.model, adapters, batch, labels, sharing: true)
                 .expectClose(to: apart, "round \(round)")

@@ -14,7 +14,7 @@ enum CountedPlan {
         _ share: Double, step: TimedStep, batches: [LabelledSequences]
     ) -> SparsityPlan? {
         let layers = step.model.configuration.layerCount
-        let plain = step.plainCost(of: batches).total
+        let plain = step.cost(of: batches, sharesPrefixes: false).total
         for cut in [0, layers / 2] {
             func plan(_ part: Double) -> SparsityPlan {
                 var plan = SparsityPlan.uniform(

@@ -57,11 +57,7 @@ final class TimedStep {
 
     /// Fits a plan on the context rows of some batches; steps follow it from now on.
     func follow(_ plan: SparsityPlan, fittedOn batches: [LabelledSequences]) throws {
-        let sample = batches.map { batch in
-            var sequences = batch.sequences
-            sequences.outputRows = batch.labels.indices.filter { batch.labels[$0] >= 0 }.map { Int32($0) }
-            return sequences
-        }
+        let sample = batches.map { $0.sequences.scoring($0.labels) }
         let recorded = try InputRecorder(model, sample: sample, plan: plan, rowLimit: 2048)
         policy = try CalibratedSparsity(model, plan: plan, recorded: recorded)
     }
@@ -89,22 +85,18 @@ final class TimedStep {
     }
 
     /// What the batches' steps cost, added up.
-    func cost(of batches: [LabelledSequences], plan: SparsityPlan? = nil) -> StepCost {
-        cost(of: batches, plan: plan) { $0 }
-    }
-
-    /// What they cost where sequences share nothing.
-    func plainCost(of batches: [LabelledSequences]) -> StepCost {
-        cost(of: batches, plan: nil) { $0.unshared }
-    }
-
-    private func cost(
-        of batches: [LabelledSequences], plan: SparsityPlan?, computing: (StepRows) -> StepRows
+    ///
+    /// - Parameter sharesPrefixes: false counts what sequences have in common for each of them, as plain LoRA computes it.
+    func cost(
+        of batches: [LabelledSequences], plan: SparsityPlan? = nil, sharesPrefixes: Bool = true
     ) -> StepCost {
         let ranks = AdapterRanks(model)
         return batches.reduce(StepCost()) { sum, batch in
-            let rows = computing(StepRows(batch.sequences, labels: batch.labels))
-            return sum + StepCost(model.configuration, adapters: ranks, rows: rows, plan: plan)
+            let rows = StepRows(batch.sequences, labels: batch.labels)
+            return sum
+                + StepCost(
+                    model.configuration, adapters: ranks, rows: sharesPrefixes ? rows : rows.unshared,
+                    plan: plan)
         }
     }
 }

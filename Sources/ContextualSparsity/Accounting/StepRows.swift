@@ -42,21 +42,19 @@ package struct StepRows: Equatable, Sendable {
     package init(_ batch: PackedSequences, labels: [Int32]) {
         precondition(labels.count == batch.tokens.count, "StepRows: \(labels.count) labels")
         let ends = zip(batch.starts, batch.starts.dropFirst()).map { (Int($0), Int($1)) }
-        var batch = batch
-        batch.outputRows = labels.indices.filter { labels[$0] >= 0 }.map { Int32($0) }
         self.init(
             sequenceLengths: ends.map { $1 - $0 },
             labelledPositions: ends.map { start, end in
                 (start..<end).filter { labels[$0] >= 0 }.map { $0 - start }
-            }, sharedCounts: SharedPrefixes(batch)?.sharedCounts)
+            }, sharedCounts: SharedPrefixes(batch.scoring(labels))?.sharedCounts)
     }
 
-    /// The rows of two batches; what either shares stays so.
-    package static func + (left: StepRows, right: StepRows) -> StepRows {
-        StepRows(
-            sequenceLengths: left.sequenceLengths + right.sequenceLengths,
-            labelledPositions: left.labelledPositions + right.labelledPositions,
-            sharedCounts: left.sharedCounts + right.sharedCounts)
+    /// The rows of several batches together; what the sequences of one share stays so.
+    package init(joining batches: [StepRows]) {
+        self.init(
+            sequenceLengths: batches.flatMap(\.sequenceLengths),
+            labelledPositions: batches.flatMap(\.labelledPositions),
+            sharedCounts: batches.flatMap(\.sharedCounts))
     }
 
     /// The same rows, each sequence computing all of its own.

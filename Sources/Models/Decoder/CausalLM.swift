@@ -129,12 +129,10 @@ package final class CausalLM {
                 found: "\(labels[row])")
         }
         guard !rows.isEmpty else { return LossResult(sum: 0, count: 0, rowLosses: []) }
-        var batch = batch
-        batch.outputRows = rows.map { Int32($0) }
         let checkpoints = checkpointing && tape.isRecording
         try batch.checkTokens(vocabularySize: configuration.vocabularySize)
         let pass = ForwardPass(
-            batch, tape: tape, rotary: rotary, dropoutSeed: dropoutSeed,
+            batch.scoring(labels), tape: tape, rotary: rotary, dropoutSeed: dropoutSeed,
             policy: checkpoints ? policy.map { RememberingPolicy($0) } : policy,
             sharesPrefixes: sharesPrefixes)
         let hidden = hiddenStates(pass, checkpointing: checkpoints)

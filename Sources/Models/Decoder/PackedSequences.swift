@@ -28,6 +28,13 @@ package struct PackedSequences: Equatable, Sendable {
         self.init(tokens: Array(sequences.joined()), starts: starts, outputRows: outputRows)
     }
 
+    /// The same with those rows as output rows that have a label, negative labels being none.
+    package func scoring(_ labels: [Int32]) -> PackedSequences {
+        var result = self
+        result.outputRows = labels.indices.filter { labels[$0] >= 0 }.map { Int32($0) }
+        return result
+    }
+
     package var sequenceCount: Int { starts.count - 1 }
 
     /// Tokens of each sequence.

@@ -44,7 +44,7 @@ struct SparsitySample {
     }
 
     /// As the decoder takes them, rows with labels as output rows.
-    var sequences: [PackedSequences] { batches.map(\.labelledSequences) }
+    var sequences: [PackedSequences] { batches.map { $0.sequences.scoring($0.labels) } }
 
     /// Operations of all counted examples together.
     func cost(_ shape: DecoderConfiguration, _ ranks: AdapterRanks, _ work: Work) -> StepCost {
@@ -91,22 +91,18 @@ extension StepRows {
     /// The rows of so many of a run's batches that they stand for all of its data.
     package init(countedIn examples: [TokenizedExample], options: BatchOptions) {
         var stream = BatchStream(examples, options: options)
-        var rows = StepRows(sequenceLengths: [], labelledPositions: [])
-        for _ in 0..<stream.batchCount(epoch: 0) where rows.sequenceLengths.count < Self.countedExamples {
-            rows = rows + stream.next().rows
+        var batches: [StepRows] = []
+        var count = 0
+        for _ in 0..<stream.batchCount(epoch: 0) where count < Self.countedExamples {
+            let batch = stream.next()
+            batches.append(batch.rows)
+            count += batch.sequenceCount
         }
-        self = rows
+        self.init(joining: batches)
     }
 }
 
 extension Batch {
     /// What its passes compute.
     var rows: StepRows { StepRows(sequences, labels: labels) }
-
-    /// As the decoder takes it, rows with labels as output rows.
-    var labelledSequences: PackedSequences {
-        var sequences = sequences
-        sequences.outputRows = labels.indices.filter { labels[$0] >= 0 }.map { Int32($0) }
-        return sequences
-    }
 }

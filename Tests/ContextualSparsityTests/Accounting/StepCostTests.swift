@@ -142,7 +142,7 @@ import Testing
         #expect(
             StepCost(.tiny, adapters: queries, rows: rows, plan: plan).total
                 < StepCost(.tiny, adapters: queries, rows: rows.unshared, plan: plan).total)
-        let both = rows + rows
+        let both = StepRows(joining: [rows, rows])
         #expect(both.rowCount == 10 && both.sharedCounts == [0, 1, 0, 1])
     }
 

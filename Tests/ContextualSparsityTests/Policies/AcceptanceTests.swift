@@ -182,8 +182,7 @@ import Testing
         var plan = run.plan(.calibrated, feedForward: 0.5, attention: 0.25)
         plan.rank = 4
         plan.contextGradientFrom = cut
-        var sample = PackedSequences(examples.sequences)
-        sample.outputRows = examples.labels.indices.filter { examples.labels[$0] >= 0 }.map { Int32($0) }
+        let sample = PackedSequences(examples.sequences).scoring(examples.labels)
         let policy = PolicySpy(
             try CalibratedSparsity(
                 run.model, plan: plan,
