@@ -101,6 +101,11 @@ void sl_column_sums(int64_t rows, int64_t width, sl_matrix x, const int32_t *ind
     sl_parallel_ranges(width, grain < 64 ? 64 : grain, sl_ops_kernels_current()->column_sums, &job);
 }
 
+void sl_squared_row_sums(int64_t rows, int64_t width, sl_matrix x, const int32_t *indices, float *out) {
+    sl_squared_row_sums_job job = {width, x, indices, out};
+    over_rows(rows, width, sl_ops_kernels_current()->squared_row_sums, &job);
+}
+
 // The finaliser of SplitMix64.
 static uint64_t mix64(uint64_t x) {
     x += 0x9e3779b97f4a7c15u;

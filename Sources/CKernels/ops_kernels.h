@@ -83,6 +83,13 @@ typedef struct sl_column_sums_job {
     bool accumulate;
 } sl_column_sums_job;
 
+typedef struct sl_squared_row_sums_job {
+    int64_t width;
+    sl_matrix x;
+    const int32_t *indices;  ///< NULL: all rows
+    float *out;
+} sl_squared_row_sums_job;
+
 typedef struct sl_dropout_job {
     int64_t width;
     uint32_t threshold;  ///< an element whose hash is below is dropped
@@ -123,6 +130,7 @@ typedef void sl_range_kernel(void *job, int64_t begin, int64_t end);
 
 typedef struct sl_ops_kernels {
     sl_range_kernel *rms_norm, *rms_norm_backward, *rotary, *gather_rows, *scatter_rows, *sum_rows, *column_sums;
+    sl_range_kernel *squared_row_sums;
     sl_range_kernel *cross_entropy_block, *cross_entropy_end;
     sl_range_kernel *gated, *gated_backward, *add, *scale, *fill, *dropout;  ///< ranges of units
     sl_range_kernel *adamw;

@@ -51,6 +51,35 @@ import Testing
         }
     }
 
+    @Test(arguments: [(1, 1), (5, 7), (9, 16), (3, 37), (130, 576)])
+    func `squares of rows are summed, of all rows and of selected ones`(rowCount: Int, width: Int) {
+        var random = SeededRandom(seed: UInt64(width))
+        for type in [ElementType.float32, .bfloat16] {
+            let x = random.tensor(rowCount, width + 3, type: type, on: backend).columns(2..<width + 2)
+            let values = backend.download(x).map(Double.init)
+            for rows: [Int32]? in [nil, [Int32(rowCount - 1), 0]] {
+                let numbers: [Int] = rows?.map(Int.init) ?? Array(0..<rowCount)
+                let expected: [Float] = numbers.map { number in
+                    let row = values[number * width..<(number + 1) * width]
+                    return Float(row.reduce(0.0) { $0 + $1 * $1 })
+                }
+                forEachInstructionSet { set in
+                    let sums = backend.makeTensor(rowCount: 1, width: expected.count, type: .float32)
+                    backend.squaredRowSums(of: x, rows: rows.map { backend.upload($0) }, into: sums)
+                    expectClose(
+                        backend.download(sums), expected, absolute: 0, relative: 1e-5, "\(set) \(type)")
+                }
+            }
+        }
+    }
+
+    @Test func `indices are taken from other indices`() {
+        let indices = backend.upload([5, 9, 12, 40])
+        let picked = backend.elements(ofIndices: indices, at: backend.upload([3, 0, 0]))
+        #expect(backend.downloadIndices(picked) == [40, 5, 5])
+        #expect(backend.elements(ofIndices: indices, at: backend.upload([])).count == 0)
+    }
+
     @Test func `no rows sum to zero`() {
         let sums = backend.upload([3, 4], rowCount: 1, width: 2, type: .float32)
         backend.columnSums(

@@ -44,6 +44,9 @@ void sl_fill(int64_t rows, int64_t width, float value, sl_matrix out);
 void sl_column_sums(int64_t rows, int64_t width, sl_matrix x, const int32_t *indices, bool squared, float *out,
                     bool accumulate);
 
+/// out[i] = sum over j of x[indices[i], j] squared; `indices` NULL takes rows 0 ..< rows.
+void sl_squared_row_sums(int64_t rows, int64_t width, sl_matrix x, const int32_t *indices, float *out);
+
 /// out = keep(i, j) ? x / (1 - rate) : 0 with keep decided by a hash of (seed, i * width + j), so that the backward
 /// is the same call on the gradient. out may alias x.
 void sl_dropout(int64_t rows, int64_t width, float rate, uint64_t seed, sl_matrix x, sl_matrix out);

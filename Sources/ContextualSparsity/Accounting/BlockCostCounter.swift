@@ -43,7 +43,8 @@ struct BlockCostCounter {
         let (width, keyValueWidth) = (model.width, model.keyValueWidth)
         let kept = AttentionChannels(model, plan, share: share)
         let isReplaced = share > 0 && plan.method == .calibrated
-        let isCut = layer < plan.contextGradientFrom
+        let rowsOwn = SparseGradient(ofShare: plan.contextGradientShare)
+        let laterRows: SparseGradient = plan.contextGradientShare > 0 ? .exact : .adapterOnly
         func projection(
             _ name: BlockProjection, _ rows: PartitionedRows, output: Int, keeping: Int,
             _ gradient: SparseGradient
@@ -54,16 +55,16 @@ struct BlockCostCounter {
                 rank: ranks[layer, name], gradient: gradient)
         }
         let query = projection(
-            .query, queries, output: model.queryWidth, keeping: kept.queries, isCut ? .none : .exact)
+            .query, queries, output: model.queryWidth, keeping: kept.queries, rowsOwn)
         let key = projection(
-            .key, keys, output: keyValueWidth, keeping: kept.keys, isCut ? .adapterOnly : .exact)
+            .key, keys, output: keyValueWidth, keeping: kept.keys, laterRows)
         let value = projection(
-            .value, keys, output: keyValueWidth, keeping: kept.values, isCut ? .adapterOnly : .exact)
+            .value, keys, output: keyValueWidth, keeping: kept.values, laterRows)
         if isReplaced {
             // The map's first factor, which the three share.
             let shared = 2 * Double(keys.sparse) * Double(width) * Double(kept.rank)
             cost.frozenForward += shared
-            if needsGradient, !isCut { cost.frozenBackward += shared }
+            if needsGradient, laterRows == .exact { cost.frozenBackward += shared }
         }
         let inputNeedsGradient = needsGradient
         for product in [query, key, value] {
@@ -81,7 +82,7 @@ struct BlockCostCounter {
             rows: queries, input: model.queryWidth, output: width,
             sparseCost: isReplaced
                 ? kept.outputRank * (model.queryWidth + width) : kept.outputInputs * width,
-            rank: ranks[layer, .output], gradient: isCut ? .none : .exact)
+            rank: ranks[layer, .output], gradient: rowsOwn)
         add(output, inputNeedsGradient: attentionNeedsGradient)
         return attentionNeedsGradient || output.rank > 0
     }
@@ -92,7 +93,7 @@ struct BlockCostCounter {
         let (width, inner) = (model.width, model.feedForwardWidth)
         let kept = KeptChannels.count(of: inner, dropping: share)
         let seesKeptOnly = share > 0 && plan.feedForwardAdapters == .channelMasked
-        let gradient = layer < plan.contextGradientFrom ? SparseGradient.none : .exact
+        let gradient = SparseGradient(ofShare: plan.contextGradientShare)
         func gated(_ name: BlockProjection) -> Product {
             Product(
                 rows: rows, input: width, output: inner, sparseCost: width * kept, rank: ranks[layer, name],
@@ -111,7 +112,7 @@ struct BlockCostCounter {
             case .calibrated:
                 // What the other channels would have added is one map of the block's input to its output.
                 let map = 2 * Double(rows.sparse) * Double(plan.rank) * Double(2 * width)
-                cost.estimator += (needsGradient && gradient == .exact ? 2 : 1) * map
+                cost.estimator += (1 + (needsGradient ? gradient.share : 0)) * map
             case .paper:
                 // The published estimator scores one mean row of each sequence.
                 cost.estimator += 2 * gate.lowRank(plan.rank, sequenceCount)
@@ -158,7 +159,22 @@ private struct AttentionChannels {
 }
 
 /// What sparse rows give in the backward pass; dense rows give everything.
-private enum SparseGradient { case exact, adapterOnly, none }
+private enum SparseGradient: Equatable {
+    case exact, adapterOnly, none
+    /// Everything of a share of the rows, nothing of the others.
+    case partial(Double)
+
+    init(ofShare share: Double) { self = share == 1 ? .exact : share == 0 ? .none : .partial(share) }
+
+    /// Of the rows, those that give their input a gradient.
+    var share: Double {
+        switch self {
+        case .exact: 1
+        case .adapterOnly, .none: 0
+        case .partial(let share): share
+        }
+    }
+}
 
 /// One linear layer for some rows.
 private struct Product {
@@ -190,7 +206,7 @@ private struct Product {
     /// The frozen weight, once.
     var forward: Double { dense + sparse }
     /// The gradient of its input.
-    var backward: Double { dense + (gradient == .exact ? sparse : 0) }
+    var backward: Double { dense + gradient.share * sparse }
 
     private var dense: Double { 2 * Double(rows.dense) * Double(input) * Double(output) }
     private var sparse: Double { 2 * Double(rows.sparse) * Double(sparseCost) }
@@ -204,11 +220,10 @@ private struct Product {
         let dense =
             (inputNeedsGradient ? 3 : 2) * factor(input, rows.dense) + 3 * factor(output, rows.dense)
         let (into, out) = (factor(adapterInput, rows.sparse), factor(adapterOutput, rows.sparse))
-        switch gradient {
-        case .exact: return dense + (inputNeedsGradient ? 3 : 2) * into + 3 * out
-        case .adapterOnly: return dense + 2 * into + 3 * out
-        case .none: return dense + into + out
-        }
+        /// Of the rows whose adapter learns.
+        let learning = gradient == .adapterOnly ? 1 : gradient.share
+        let inputGradient = inputNeedsGradient ? gradient.share : 0
+        return dense + (1 + learning + inputGradient) * into + (1 + 2 * learning) * out
     }
 
     /// Two factors of some rank from this layer's input to its output.

@@ -11,7 +11,7 @@ package import TensorEngine
 package final class CalibratedSparsity: SparsityPolicy {
     package let denseLeadingTokens: Int
     package let sparseOutputShare: Double
-    private let contextGradientFrom: Int
+    package let contextGradientShare: Double
     /// By layer; layers without an entry are dense.
     private var feedForwardUses: [Int: ChannelUse] = [:]
     private var projectionUses: [Int: ProjectionUses] = [:]
@@ -30,7 +30,7 @@ package final class CalibratedSparsity: SparsityPolicy {
     ) throws(InputError) {
         denseLeadingTokens = plan.denseLeadingTokens
         sparseOutputShare = plan.sparseShareOfOutputs
-        contextGradientFrom = plan.contextGradientFrom
+        contextGradientShare = plan.contextGradientShare
         let settings = FitSettings(rank: plan.rank)
         let backend = model.backend
         let (feedForward, attention) = plan.fittedShares(layerCount: model.configuration.layerCount)
@@ -78,8 +78,6 @@ package final class CalibratedSparsity: SparsityPolicy {
             onLayer(Double(number + 1) / Double(layers.count))
         }
     }
-
-    package func passesContextGradient(layer: Int) -> Bool { layer >= contextGradientFrom }
 
     package func projections(
         layer: Int, input: Tensor, rows: RowPartition, on backend: any Backend

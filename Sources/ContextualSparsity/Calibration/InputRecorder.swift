@@ -35,8 +35,10 @@ package final class InputRecorder: SparsityPolicy {
         denseLeadingTokens = plan.denseLeadingTokens
         sparseOutputShare = plan.sparseShareOfOutputs
         guard !feedForwardInputs.isEmpty || !attention.isEmpty else { return }
+        // Half of the work where half of the tokens are answers.
+        let sample = sparseOutputShare > 0 ? sample : sample.map(\.upToLastContext)
         try model.withoutAdapters { () throws(InputError) in
-            for batch in sample where rowCount < rowLimit {
+            for batch in sample where rowCount < rowLimit && !batch.tokens.isEmpty {
                 // Values only; whatever the tape would keep is not needed.
                 _ = try model.hiddenStates(
                     batch, on: Tape(backend: model.backend, isRecording: false), policy: self)

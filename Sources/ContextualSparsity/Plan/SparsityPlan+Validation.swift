@@ -21,10 +21,10 @@ extension SparsityPlan {
         }
         try Self.check(feedForward, layerCount: configuration.layerCount, "\(location) feed_forward")
         try Self.check(attention, layerCount: configuration.layerCount, "\(location) attention")
-        guard (0...configuration.layerCount).contains(contextGradientFrom) else {
+        guard contextGradientShare >= 0, contextGradientShare <= 1 else {
             throw InputError(
-                "\(location) context_gradient_from", expected: "0 to \(configuration.layerCount)",
-                found: "\(contextGradientFrom)")
+                "\(location) context_gradient_share", expected: "a share from 0 to 1",
+                found: "\(contextGradientShare)")
         }
         guard rank > 0 else { throw InputError("\(location) rank", expected: "at least 1", found: "\(rank)") }
         guard denseSinkTokens >= 0 else {
@@ -36,9 +36,9 @@ extension SparsityPlan {
                 "\(location) sparse_output_share", expected: "a share from 0 to 1",
                 found: "\(sparseOutputShare)")
         }
-        guard contextGradientFrom == 0 || contextTokens == .labels && sparseOutputShare == 0 else {
+        guard contextGradientShare == 1 || contextTokens == .labels && sparseOutputShare == 0 else {
             throw InputError(
-                "\(location) context_gradient_from",
+                "\(location) context_gradient_share",
                 "gradients cannot end at scored tokens: those are what is learnt from",
                 advice: "Use context_tokens: labels and sparse_output_share: 0.")
         }

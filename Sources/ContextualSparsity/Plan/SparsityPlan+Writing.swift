@@ -45,9 +45,9 @@ extension SparsityPlan {
             "",
             "# Adapters of gate, up and down: channel_masked (they see the kept channels only) or dense.",
             "\(Keys.feedForwardAdapters): \(feedForwardAdapters.rawValue)",
-            "# Gradients of context tokens go down from the last layer to this one; below, context tokens train only the",
-            "# adapters of key and value projections. 0 for exact gradients.",
-            "\(Keys.contextGradientFrom): \(contextGradientFrom)",
+            "# Share of the context tokens whose gradients go down from layer to layer, in each those with the largest; the",
+            "# others train only the adapters of key and value projections. 1 for exact gradients.",
+            "\(Keys.contextGradientShare): \(Self.text(contextGradientShare))",
             "# Choose query and key channels in the pairs that rotary positions turn (not calibrated, which chooses none).",
             "\(Keys.pairAware): \(pairAware)",
         ]

@@ -22,7 +22,7 @@ package final class ScoredSparsity: SparsityPolicy {
 
     package var denseLeadingTokens: Int { plan.denseLeadingTokens }
     package var sparseOutputShare: Double { plan.sparseShareOfOutputs }
-    package func passesContextGradient(layer: Int) -> Bool { layer >= plan.contextGradientFrom }
+    package var contextGradientShare: Double { plan.contextGradientShare }
     /// Scores average the context rows of every sequence.
     package var allowsSharedPrefixes: Bool { plan.allowsSharedPrefixes }
 

@@ -126,19 +126,20 @@ final class SelfAttention {
             projected =
                 tape.linears(
                     tape.selectRows(x, selection), [query.layer(dropoutSeed: seed)],
-                    parts: pass.parts(uses.map { [$0.query] }, of: queryPartition, layer: layer, cut: [.none])
+                    parts: pass.parts(
+                        uses.map { [$0.query] }, of: queryPartition, layer: layer, readers: [.sameRow])
                 )
                 + tape.linears(
                     x, [key, value].map { $0.layer(dropoutSeed: seed) },
                     parts: pass.parts(
                         uses.map { [$0.key, $0.value] }, of: pass.sparsity?.rows, layer: layer,
-                        cut: [.adapterOnly, .adapterOnly]))
+                        readers: [.laterRows, .laterRows]))
         } else {
             projected = tape.linears(
                 x, [query, key, value].map { $0.layer(dropoutSeed: seed) },
                 parts: pass.parts(
                     uses.map { [$0.query, $0.key, $0.value] }, of: queryPartition, layer: layer,
-                    cut: [.none, .adapterOnly, .adapterOnly]))
+                    readers: [.sameRow, .laterRows, .laterRows]))
         }
         let q = positioned(projected[0], queryNorm, pass, queries)
         var k = pass.keys(positioned(projected[1], keyNorm, pass, pass.allRows))
@@ -159,7 +160,7 @@ final class SelfAttention {
         }
         return tape.linears(
             mixed, [output.layer(dropoutSeed: seed)],
-            parts: pass.parts(use.map { [$0] }, of: queryPartition, layer: layer, cut: [.none]))[0]
+            parts: pass.parts(use.map { [$0] }, of: queryPartition, layer: layer, readers: [.sameRow]))[0]
     }
 
     private func positioned(
@@ -211,7 +212,7 @@ final class FeedForward {
         return pass.tape.feedForward(
             x, gate: gate.layer(dropoutSeed: seed), up: up.layer(dropoutSeed: seed),
             down: down.layer(dropoutSeed: seed), activation: activation,
-            parts: pass.parts(use.map { [$0] }, of: partition, layer: layer, cut: [.none]),
+            parts: pass.parts(use.map { [$0] }, of: partition, layer: layer, readers: [.sameRow]),
             computesResult: computesResult)
     }
 }

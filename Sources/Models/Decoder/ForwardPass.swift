@@ -40,6 +40,15 @@ struct ForwardPass {
         let rows: RowPartition
         /// The same of the output rows alone, counted among themselves; nil when all of them are dense.
         let outputRows: RowPartition?
+        fileprivate let gradients = ContextGradients()
+    }
+
+    /// Who reads what an operation makes of a row: decides whether the row's gradient can matter.
+    enum Reader {
+        /// The row itself, on its way up.
+        case sameRow
+        /// Later rows too, as keys and values.
+        case laterRows
     }
 
     /// - Parameters:
@@ -126,20 +135,35 @@ struct ForwardPass {
     /// - Parameters:
     ///   - context: what context rows compute in each layer of the operation, nil for everything.
     ///   - rows: the partition of the operation's rows, nil when all are dense.
-    ///   - cut: which gradients context rows give where none go down through the layer's context rows.
+    ///   - readers: of each layer's result.
     func parts(
-        _ context: [ChannelUse]?, of rows: RowPartition?, layer: Int, cut: [RowGradient]
+        _ context: [ChannelUse]?, of rows: RowPartition?, layer: Int, readers: [Reader]
     ) -> [RowPart]? {
         guard let sparsity, let rows else { return nil }
-        var uses = context ?? cut.map { _ in .all }
-        if !sparsity.policy.passesContextGradient(layer: layer) {
-            for (number, gradient) in cut.enumerated() { uses[number].gradient = gradient }
+        var uses = context ?? readers.map { _ in .all }
+        let share = sparsity.policy.contextGradientShare
+        if share < 1 {
+            for (number, reader) in readers.enumerated() {
+                uses[number].gradient =
+                    switch reader {
+                    case .sameRow: share > 0 ? .chosen(sparsity.gradients.rows(layer: layer)) : .none
+                    case .laterRows: share > 0 ? .exact : .adapterOnly
+                    }
+            }
         } else if uses.allSatisfy(\.computesEverything) {
             return nil
         }
         let sparse = RowPart(rows: rows.context, uses: uses)
         guard rows.output.count > 0 else { return [sparse] }
         return [RowPart(rows: rows.output, uses: uses.map { _ in .all }), sparse]
+    }
+
+    /// What a block makes of all rows, with the gradients of context rows as a policy wants them.
+    func narrowingGradients(of x: Variable, madeBy layer: Int) -> Variable {
+        guard let sparsity, case let share = sparsity.policy.contextGradientShare, share > 0, share < 1
+        else { return x }
+        return tape.keepLargestGradients(
+            x, of: sparsity.rows.context, share: share, into: sparsity.gradients.rows(layer: layer))
     }
 
     private static func sparsity(
@@ -180,6 +204,18 @@ struct ForwardPass {
             while count < rows.count, rows[count] < start { count += 1 }
             return Int32(count)
         }
+    }
+}
+
+/// For each layer the context rows whose gradients go down through it.
+private final class ContextGradients {
+    private var byLayer: [Int: GradientRows] = [:]
+
+    func rows(layer: Int) -> GradientRows {
+        if let known = byLayer[layer] { return known }
+        let rows = GradientRows()
+        byLayer[layer] = rows
+        return rows
     }
 }
 

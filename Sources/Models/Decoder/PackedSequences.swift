@@ -35,6 +35,28 @@ package struct PackedSequences: Equatable, Sendable {
         return result
     }
 
+    /// The same sequences, each up to its last row without output that an output row follows: attention being causal, the
+    /// values of all rows that outputs read, but outputs themselves, follow from these. Sequences without such rows are
+    /// left out.
+    ///
+    /// - Precondition: `outputRows` is not nil.
+    package var upToLastContext: PackedSequences {
+        guard let outputRows else { preconditionFailure("upToLastContext: every row has output") }
+        let isOutput = Set(outputRows)
+        var kept: [Int32] = []
+        var starts: [Int32] = [0]
+        for (start, end) in zip(self.starts, self.starts.dropFirst()) {
+            guard let output = (start..<end).last(where: isOutput.contains),
+                let last = (start..<output).last(where: { !isOutput.contains($0) })
+            else { continue }
+            kept += start...last
+            starts.append(Int32(kept.count))
+        }
+        return PackedSequences(
+            tokens: kept.map { tokens[Int($0)] }, starts: starts,
+            outputRows: kept.indices.filter { isOutput.contains(kept[$0]) }.map { Int32($0) })
+    }
+
     package var sequenceCount: Int { starts.count - 1 }
 
     /// Tokens of each sequence.

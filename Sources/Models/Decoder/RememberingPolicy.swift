@@ -17,7 +17,7 @@ final class RememberingPolicy: SparsityPolicy {
     var denseLeadingTokens: Int { policy.denseLeadingTokens }
     var sparseOutputShare: Double { policy.sparseOutputShare }
     var allowsSharedPrefixes: Bool { policy.allowsSharedPrefixes }
-    func passesContextGradient(layer: Int) -> Bool { policy.passesContextGradient(layer: layer) }
+    var contextGradientShare: Double { policy.contextGradientShare }
 
     func projections(
         layer: Int, input: Tensor, rows: RowPartition, on backend: any Backend

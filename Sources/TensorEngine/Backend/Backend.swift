@@ -209,6 +209,10 @@ package protocol Backend: AnyObject {
 
     /// sums[j] = the sum over the selected rows (nil: all) of x[i, j], or of its square; f32 [1, width], fixed order.
     func columnSums(of x: Tensor, rows: Tensor?, squared: Bool, into sums: Tensor)
+    /// sums[i] = the sum over j of x[rows[i], j] squared, of all rows when `rows` is nil; f32 [1, rows].
+    func squaredRowSums(of x: Tensor, rows: Tensor?, into sums: Tensor)
+    /// values[i] = indices[positions[i]], int32 vectors.
+    func elements(ofIndices indices: Tensor, at positions: Tensor) -> Tensor
     /// Which `count` of the scores, f32 [1, n], are the largest and which are not: int32 vectors, ascending.
     /// Of equal scores the lower index counts as larger, NaN as the smallest of all.
     func selectLargest(_ scores: Tensor, count: Int) -> (kept: Tensor, rest: Tensor)

@@ -13,6 +13,27 @@ extension CPUBackend {
             sums.floats("columnSums, sums"), false)
     }
 
+    package func squaredRowSums(of x: Tensor, rows: Tensor?, into sums: Tensor) {
+        precondition(
+            sums.rowCount == 1 && sums.width == rows?.count ?? x.rowCount,
+            "squaredRowSums: of \(x.shapeDescription) into \(sums.shapeDescription)")
+        sl_squared_row_sums(
+            Int64(sums.width), Int64(x.width), x.matrix,
+            rows.map { UnsafePointer($0.indices("squaredRowSums, rows", below: x.rowCount)) },
+            sums.floats("squaredRowSums, sums"))
+    }
+
+    package func elements(ofIndices indices: Tensor, at positions: Tensor) -> Tensor {
+        precondition(
+            indices.type == .int32 && indices.isContiguous, "elements of \(indices.shapeDescription)")
+        let result = makeTensor(rowCount: 1, width: positions.count, type: .int32)
+        let values = result.address.assumingMemoryBound(to: Int32.self)
+        let from = indices.address.assumingMemoryBound(to: Int32.self)
+        let at = positions.indices("elements, positions", below: indices.count)
+        for number in 0..<positions.count { values[number] = from[Int(at[number])] }
+        return result
+    }
+
     package func selectLargest(_ scores: Tensor, count: Int) -> (kept: Tensor, rest: Tensor) {
         precondition(
             scores.rowCount == 1 && (0...scores.width).contains(count) && scores.width <= Int(Int32.max),

@@ -241,6 +241,12 @@ package final class ProfilingBackend: Backend {
     package func columnSums(of x: Tensor, rows: Tensor?, squared: Bool, into sums: Tensor) {
         timed("column sums", x) { inner.columnSums(of: x, rows: rows, squared: squared, into: sums) }
     }
+    package func squaredRowSums(of x: Tensor, rows: Tensor?, into sums: Tensor) {
+        timed("row sums", x) { inner.squaredRowSums(of: x, rows: rows, into: sums) }
+    }
+    package func elements(ofIndices indices: Tensor, at positions: Tensor) -> Tensor {
+        timed("selection", positions) { inner.elements(ofIndices: indices, at: positions) }
+    }
     package func selectLargest(_ scores: Tensor, count: Int) -> (kept: Tensor, rest: Tensor) {
         timed("selection", scores) { inner.selectLargest(scores, count: count) }
     }

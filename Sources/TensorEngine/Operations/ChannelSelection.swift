@@ -43,13 +43,29 @@ package struct Compensation {
 }
 
 /// What the backward pass does with some rows of a layer.
-package enum RowGradient: Sendable {
+package enum RowGradient {
     /// Everything: gradients of the adapter and of the input.
     case exact
+    /// The same of those rows that have been chosen when the backward pass arrives: no other has a gradient. The rows that
+    /// this is said of are the candidates of the choice.
+    case chosen(GradientRows)
     /// The adapter gets its gradient, the input none: nothing beneath learns through these rows.
     case adapterOnly
     /// None at all.
     case none
+
+    /// Whether all rows give everything.
+    var isExact: Bool { if case .exact = self { true } else { false } }
+    var isNone: Bool { if case .none = self { true } else { false } }
+    /// Whether any row gives the input a gradient.
+    var reachesInput: Bool {
+        switch self {
+        case .exact, .chosen: true
+        case .adapterOnly, .none: false
+        }
+    }
+    /// The rows chosen, nil where there is no choice. To be asked in the backward pass.
+    var choice: GradientRows.Choice? { if case .chosen(let rows) = self { rows.chosen } else { nil } }
 }
 
 /// What one layer does for some rows; the defaults compute everything.

@@ -55,8 +55,8 @@ extension Tape {
         let keepsInput = gate.adapter != nil || up.adapter != nil
         let kept = keepsInput ? x.saved : nil
         let (slot, rowCount, width) = (x.gradientSlot, input.rowCount, input.width)
-        let learning = passes.filter { $0.gradient != .none }
-        let isPartial = passes.contains { $0.gradient != .exact }
+        let learning = passes.filter { !$0.gradient.isNone }
+        let isPartial = passes.contains { !$0.gradient.isExact }
         return record(output) { gradient in
             let inputs = kept.map { network.adapterInputs($0.tensor) }
             var share =
@@ -207,20 +207,49 @@ private struct GatedPass {
         return product
     }
 
+    /// What the backward pass reads of the rows that have a gradient: of those chosen above, or of all.
+    private struct Kept {
+        let rows: Tensor?
+        /// Which of the part's rows they are; nil for all.
+        let positions: Tensor?
+        /// [rows, F']
+        let gateValue: Tensor
+        let upValue: Tensor
+    }
+
+    private var kept: Kept {
+        // A mask over the part's inner values is one of all its rows.
+        guard downDropout == nil, let choice = gradient.choice else {
+            return Kept(rows: rows, positions: nil, gateValue: gateValue, upValue: upValue)
+        }
+        func picked(_ values: Tensor) -> Tensor {
+            let result = network.backend.makeTensor(
+                rowCount: choice.positions.count, width: values.width, type: values.type)
+            network.backend.gatherRows(of: values, indices: choice.positions, scale: 1, into: result)
+            return result
+        }
+        return Kept(
+            rows: choice.rows, positions: choice.positions, gateValue: picked(gateValue),
+            upValue: picked(upValue))
+    }
+
     /// Adapter gradients, and this part's rows of x's gradient into `target`.
     func run(
         _ gradient: Tensor, inputs: [Tensor]?, into target: (tensor: Tensor, accumulates: Bool)?,
         masked: [Tensor]
     ) {
         let backend = network.backend
-        let (gateGradient, upGradient) = innerGradients(gradient)
+        let kept = kept
+        let rows = kept.rows
+        let (gateGradient, upGradient) = innerGradients(gradient, kept)
         var terms: [MatrixProduct] = []
         for (number, (layer, inner)) in [(network.gate, gateGradient), (network.up, upGradient)].enumerated()
         {
             terms.append(MatrixProduct(MatrixOperand(inner), layer.weight.backwardOperand(channels)))
             guard let adapter = layer.adapter, let projected = projected[number], let inputs else { continue }
             adapter.accumulateB(
-                MatrixOperand(inner, transposed: true), projected, outputs: channels, on: backend)
+                MatrixOperand(inner, transposed: true), projected, rows: kept.positions, outputs: channels,
+                on: backend)
             let projectedGradient = adapter.projectedGradient(
                 MatrixOperand(inner), outputs: channels, type: inner.type, on: backend)
             adapter.accumulateA(
@@ -228,11 +257,11 @@ private struct GatedPass {
             let share = adapter.inputGradient(projectedGradient)
             if network.dropouts[number] == nil {
                 terms.append(share)
-            } else if !masked.isEmpty, self.gradient == .exact {
+            } else if !masked.isEmpty, self.gradient.reachesInput {
                 backend.multiply([share], into: MatrixOutput(masked[number], rows: rows))
             }
         }
-        guard let target, self.gradient == .exact else { return }
+        guard let target, self.gradient.reachesInput else { return }
         if let compensation {
             let estimateGradient = backend.product(
                 MatrixOperand(gradient, rows: rows), MatrixOperand(compensation.up), type: gradient.type)
@@ -245,8 +274,9 @@ private struct GatedPass {
     }
 
     /// dG and dU [rows, F'], and the gradients of down's adapter on the way.
-    private func innerGradients(_ gradient: Tensor) -> (gate: Tensor, up: Tensor) {
+    private func innerGradients(_ gradient: Tensor, _ kept: Kept) -> (gate: Tensor, up: Tensor) {
         let backend = network.backend
+        let (rows, gateValue, upValue) = (kept.rows, kept.gateValue, kept.upValue)
         let productGradient = backend.makeTensor(
             rowCount: gateValue.rowCount, width: gateValue.width, type: gateValue.type)
         var terms = [
@@ -254,7 +284,9 @@ private struct GatedPass {
         ]
         var accumulates = false
         if let adapter = network.down.adapter, let projected = projected[2] {
-            adapter.accumulateB(MatrixOperand(gradient, transposed: true, rows: rows), projected, on: backend)
+            adapter.accumulateB(
+                MatrixOperand(gradient, transposed: true, rows: rows), projected, rows: kept.positions,
+                on: backend)
             let projectedGradient = adapter.projectedGradient(
                 MatrixOperand(gradient, rows: rows), type: gradient.type, on: backend)
             let product = Self.gated(network, gateValue, upValue)

@@ -77,7 +77,7 @@ private struct LinearPass {
         let type = input.type
         let projected = layer.adapter?.projected(
             MatrixOperand(adapterInput, rows: rows), type: type, on: backend)
-        self.projected = use.gradient == .none ? nil : projected
+        self.projected = use.gradient.isNone ? nil : projected
         func adapterShare(_ outputs: Tensor? = nil) -> [MatrixProduct] {
             guard let adapter = layer.adapter, let projected else { return [] }
             return [adapter.output(projected, outputs: outputs)]
@@ -126,10 +126,16 @@ private struct LinearPass {
             ))
     }
 
+    /// The rows that have a gradient; nil for all.
+    var rowsWithGradient: Tensor? { use.gradient.choice?.rows ?? rows }
+
     /// dB += s dy^T P and dA += s dP^T x; gives dP.
     func adapterGradients(_ gradient: Tensor, adapterInput: Tensor?, on backend: any Backend) -> Tensor? {
         guard let adapter = layer.adapter, let projected, let adapterInput else { return nil }
-        adapter.accumulateB(MatrixOperand(gradient, transposed: true, rows: rows), projected, on: backend)
+        let rows = rowsWithGradient
+        adapter.accumulateB(
+            MatrixOperand(gradient, transposed: true, rows: rows), projected,
+            rows: use.gradient.choice?.positions, on: backend)
         let projectedGradient = adapter.projectedGradient(
             MatrixOperand(gradient, rows: rows), type: gradient.type, on: backend)
         adapter.accumulateA(
@@ -142,7 +148,7 @@ private struct LinearPass {
         guard let compensation = use.compensation else { return nil }
         let outputs = layer.weight.layout == .outputRows ? use.selection?.dropped : nil
         return MatrixProduct(
-            MatrixOperand(gradient, rows: rows, columns: outputs),
+            MatrixOperand(gradient, rows: rowsWithGradient, columns: outputs),
             MatrixOperand(compensation.up, columns: outputs))
     }
 
@@ -152,7 +158,8 @@ private struct LinearPass {
         guard selectedInputs == nil, !use.isReplaced else { return nil }
         let kept = use.selection?.kept
         return MatrixProduct(
-            MatrixOperand(gradient, rows: rows, columns: kept), layer.weight.backwardOperand(kept))
+            MatrixOperand(gradient, rows: rowsWithGradient, columns: kept),
+            layer.weight.backwardOperand(kept))
     }
 
     var selectedInputs: Tensor? { layer.weight.layout == .inputRows ? use.selection?.kept : nil }
@@ -195,6 +202,8 @@ private struct EstimateGradients {
         }
     }
 
+    var isEmpty: Bool { shares.isEmpty }
+
     func terms(type: ElementType, on backend: any Backend) -> [MatrixProduct] {
         shares.map { down, products in
             let gradient = backend.makeTensor(
@@ -221,73 +230,123 @@ private struct LinearsPullback {
 
     func run(_ gradients: [Tensor?]) {
         let input = self.input?.tensor
-        /// By part: what x's gradient is the sum of.
-        var terms = [[MatrixProduct]](repeating: [], count: rows.count)
-        var estimates = [EstimateGradients](repeating: EstimateGradients(), count: rows.count)
+        var sums = rows.map { InputGradient(rows: $0) }
         for (number, layer) in layers.enumerated() {
             guard let gradient = gradients[number] else { continue }
             let dropout = dropouts[number]
             let adapterInput =
                 layer.adapter == nil ? nil : input.map { dropout?.applied(to: $0, on: backend) ?? $0 }
-            var masked = [MatrixProduct?](repeating: nil, count: rows.count)
+            var masked: [(rows: Tensor?, share: MatrixProduct)] = []
             for (part, pass) in passes[number].enumerated() {
                 let projectedGradient = pass.adapterGradients(
                     gradient, adapterInput: adapterInput, on: backend)
-                guard inputSlot != nil, pass.use.gradient == .exact else { continue }
-                if let frozen = pass.frozenGradient(gradient) { terms[part].append(frozen) }
-                if let share = pass.estimateGradient(gradient), let down = pass.use.compensation?.down {
-                    estimates[part].add(share, through: down)
-                }
+                guard inputSlot != nil, pass.use.gradient.reachesInput else { continue }
+                sums[part].add(pass, gradient)
                 guard let adapter = layer.adapter, let projectedGradient else { continue }
                 let share = adapter.inputGradient(projectedGradient)
-                if dropout == nil { terms[part].append(share) } else { masked[part] = share }
+                if dropout == nil {
+                    sums[part].add(share, of: pass)
+                } else {
+                    masked.append((pass.rowsWithGradient, share))
+                }
             }
             if let input { contribute(masked: masked, through: dropout, shape: input) }
         }
         guard let inputSlot else { return }
-        for (part, gradients) in estimates.enumerated() {
-            terms[part] += gradients.terms(type: inputType, on: backend)
-        }
-        let target = contribute(terms, to: inputSlot)
+        let target = contribute(sums, to: inputSlot)
         for (number, layerPasses) in passes.enumerated() {
             guard let gradient = gradients[number] else { continue }
             for pass in layerPasses {
-                guard let inputs = pass.selectedInputs, pass.use.gradient == .exact else { continue }
+                guard let inputs = pass.selectedInputs, pass.use.gradient.reachesInput else { continue }
+                let rows = pass.rowsWithGradient
                 let product = MatrixProduct(
-                    MatrixOperand(gradient, rows: pass.rows), pass.layer.weight.backwardOperand(inputs))
+                    MatrixOperand(gradient, rows: rows), pass.layer.weight.backwardOperand(inputs))
                 backend.multiply(
                     [product],
-                    into: MatrixOutput(target, rows: pass.rows, columns: inputs, accumulates: true))
+                    into: MatrixOutput(target, rows: rows, columns: inputs, accumulates: true))
             }
         }
     }
 
     /// Writes or adds the sums of all parts.
-    private func contribute(_ terms: [[MatrixProduct]], to slot: GradientSlot) -> Tensor {
+    private func contribute(_ sums: [InputGradient], to slot: GradientSlot) -> Tensor {
         var (target, accumulates) = slot.target(on: backend)
-        if !accumulates, terms.contains(where: \.isEmpty) {
+        if !accumulates, sums.contains(where: { !$0.writesAllRows }) {
             backend.fill(target, with: 0)
             accumulates = true
         }
-        for (part, products) in terms.enumerated() where !products.isEmpty {
-            backend.multiply(
-                products, into: MatrixOutput(target, rows: rows[part], accumulates: accumulates))
+        for sum in sums {
+            var accumulates = accumulates
+            for (rows, products) in sum.products(type: inputType, on: backend) {
+                backend.multiply(products, into: MatrixOutput(target, rows: rows, accumulates: accumulates))
+                accumulates = true
+            }
         }
         return target
     }
 
     /// An adapter's share of the input's gradient passes back through its mask, the frozen share does not.
     private func contribute(
-        masked: [MatrixProduct?], through dropout: AdapterDropout?, shape input: Tensor
+        masked: [(rows: Tensor?, share: MatrixProduct)], through dropout: AdapterDropout?, shape input: Tensor
     ) {
-        guard let dropout, let inputSlot, masked.contains(where: { $0 != nil }) else { return }
+        guard let dropout, let inputSlot, !masked.isEmpty else { return }
         let share = backend.makeTensor(rowCount: input.rowCount, width: input.width, type: input.type)
-        if masked.contains(where: { $0 == nil }) { backend.fill(share, with: 0) }
-        for (part, product) in masked.enumerated() {
-            guard let product else { continue }
-            backend.multiply([product], into: MatrixOutput(share, rows: rows[part]))
+        if masked.reduce(0, { $0 + ($1.rows?.count ?? input.rowCount) }) < input.rowCount {
+            backend.fill(share, with: 0)
+        }
+        for (rows, product) in masked {
+            backend.multiply([product], into: MatrixOutput(share, rows: rows))
         }
         backend.dropout(share, rate: dropout.rate, seed: dropout.seed, into: share)
         inputSlot.contribute(share, on: backend)
+    }
+}
+
+/// What the gradient of one part's input is the sum of: over the whole part, and over the rows chosen above.
+private struct InputGradient {
+    /// Products over the same rows, those of estimates aside.
+    private struct Terms {
+        var rows: Tensor?
+        var products: [MatrixProduct] = []
+        var estimates = EstimateGradients()
+    }
+
+    private var whole: Terms
+    private var chosen: Terms?
+
+    init(rows: Tensor?) { whole = Terms(rows: rows) }
+
+    /// A layer's shares through its frozen weight and its estimate.
+    mutating func add(_ pass: LinearPass, _ gradient: Tensor) {
+        if let frozen = pass.frozenGradient(gradient) { add(frozen, of: pass) }
+        guard let share = pass.estimateGradient(gradient), let down = pass.use.compensation?.down else {
+            return
+        }
+        change(pass) { $0.estimates.add(share, through: down) }
+    }
+
+    mutating func add(_ product: MatrixProduct, of pass: LinearPass) {
+        change(pass) { $0.products.append(product) }
+    }
+
+    private mutating func change(_ pass: LinearPass, _ body: (inout Terms) -> Void) {
+        guard let choice = pass.use.gradient.choice else { return body(&whole) }
+        var terms = chosen ?? Terms(rows: choice.rows)
+        body(&terms)
+        chosen = terms
+    }
+
+    /// Whether the first of the products leaves no row of the part unwritten.
+    var writesAllRows: Bool { !whole.products.isEmpty || !whole.estimates.isEmpty }
+
+    /// By rows, those of the whole part first.
+    func products(
+        type: ElementType, on backend: any Backend
+    ) -> [(rows: Tensor?, products: [MatrixProduct])] {
+        [whole, chosen].compactMap { terms in
+            guard let terms else { return nil }
+            let products = terms.products + terms.estimates.terms(type: type, on: backend)
+            return products.isEmpty ? nil : (terms.rows, products)
+        }
     }
 }

@@ -97,12 +97,15 @@ package struct LowRankPair {
     }
 
     /// dB[outputs] += s dy^T P. `gradient` is dy transposed.
+    ///
+    /// - Parameter rows: those of P that go with dy's; nil for all.
     func accumulateB(
-        _ gradient: MatrixOperand, _ projected: Tensor, outputs: Tensor? = nil, on backend: any Backend
+        _ gradient: MatrixOperand, _ projected: Tensor, rows: Tensor? = nil, outputs: Tensor? = nil,
+        on backend: any Backend
     ) {
         accumulate(
-            b, part: outputRows, gradient, MatrixOperand(projected, transposed: true), rows: outputs,
-            columns: nil, on: backend)
+            b, part: outputRows, gradient, MatrixOperand(projected, transposed: true, rows: rows),
+            rows: outputs, columns: nil, on: backend)
     }
 
     /// dA[:, inputs] += s dP^T x. `x` is the layer's input transposed.

@@ -22,9 +22,10 @@ package struct Batch: Equatable, Sendable {
         self.epoch = epoch
         for index in indices {
             let example = examples[index]
-            tokens += example.tokens
-            for position in example.tokens.indices {
-                let next = position + 1
+            // The last trained token is predicted from those before it; what computing on it and beyond gives, nobody reads.
+            let count = example.isLabelled.lastIndex(of: true) ?? example.count
+            tokens += example.tokens.prefix(count)
+            for next in 1..<count + 1 {
                 let isTrained = next < example.count && example.isLabelled[next]
                 labels.append(isTrained ? example.tokens[next] : Self.unlabelled)
             }

@@ -42,11 +42,12 @@ extension Batch {
     fileprivate var sequencesWithLabels: [(tokens: [Int32], labels: [Int32])] {
         (0..<sequenceCount).map { sequence in
             let range = Int(sequenceBoundaries[sequence])..<Int(sequenceBoundaries[sequence + 1])
-            let shifted = range.map { position in
-                position > range.lowerBound && labels[position - 1] != Batch.unlabelled
-                    ? labels[position - 1] : -100
+            let targets = labels[range].map { $0 == Batch.unlabelled ? -100 : $0 }
+            // The last trained token is a target here and no row of the batch.
+            guard let last = targets.last, last >= 0 else {
+                return (Array(tokens[range]), [-100] + targets.dropLast())
             }
-            return (Array(tokens[range]), shifted)
+            return (tokens[range] + [last], [-100] + targets)
         }
     }
 }

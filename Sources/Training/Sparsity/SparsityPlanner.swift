@@ -103,37 +103,29 @@ package final class SparsityPlanner {
         return try plan(within: section.lossBound)
     }
 
-    /// Where gradients of context rows may end, as shares of the depth, and what that does to a whole epoch: as much as a
-    /// forward pass whose divergence is this share of the loss. Readings in docs/LOG.md.
-    private static let cuts: [(depth: Double, harm: Double)] = [
-        (0, 0), (0.25, 0.017), (0.5, 0.03), (0.75, 0.037), (1, 0.04),
-    ]
-
-    /// A plan with gradients that end above a share of the layers.
+    /// The least harmful plan for a budget or the cheapest within a bound, among those that differ in how many context rows
+    /// pass gradients on.
     private struct Candidate {
         let allocation: BudgetAllocation
-        /// In nats a token, as a divergence.
-        let harmOfCut: Double
-        var harm: Double { allocation.predictedDivergence + harmOfCut }
+        let gradients: TrainingHarm.Gradients
     }
 
-    /// One for every cut.
+    /// One for every share of gradients.
     ///
-    /// - Parameter goal: of the blocks, given the harm of the cut.
-    private func candidates(_ goal: (Double) -> BudgetAllocation.Goal?) -> [Candidate] {
-        Self.cuts.compactMap { cut in
-            let harm = cut.harm * sensitivity.denseLoss
-            guard let goal = goal(harm) else { return nil }
+    /// - Parameter goal: of the blocks; nil where the missing gradients alone are too much.
+    private func candidates(_ goal: (TrainingHarm.Gradients) -> BudgetAllocation.Goal?) -> [Candidate] {
+        TrainingHarm.gradients.compactMap { gradients in
+            guard let goal = goal(gradients) else { return nil }
             var plan = base
-            plan.contextGradientFrom = Int((cut.depth * Double(model.configuration.layerCount)).rounded())
+            plan.contextGradientShare = gradients.share
             return Candidate(
                 allocation: BudgetAllocation(sensitivity, goal: goal, base: plan, cost: cost),
-                harmOfCut: harm)
+                gradients: gradients)
         }
     }
 
     /// The plan that spends at most this share of plain LoRA's operations and harms least, by what blocks leave out and by
-    /// where gradients end.
+    /// the gradients that are missing.
     ///
     /// - Throws: `InputError` with the least possible share when that is more.
     private func plan(spending share: Double) throws(InputError) -> PlannedSparsity {
@@ -141,8 +133,12 @@ package final class SparsityPlanner {
             throw InputError("sparsity.plan", expected: "a share above 0 and up to 1", found: "\(share)")
         }
         let candidates = candidates { _ in .flopShare(share) }
+        func harm(_ candidate: Candidate) -> Double {
+            TrainingHarm.rise(ofDivergence: candidate.allocation.predictedDivergence / sensitivity.denseLoss)
+                + candidate.gradients.rise
+        }
         let affordable = candidates.filter { $0.allocation.flopShare <= share + 1e-9 }
-        guard let best = affordable.min(by: { $0.harm < $1.harm }) else {
+        guard let best = affordable.min(by: { harm($0) < harm($1) }) else {
             let least = candidates.map(\.allocation.flopShare).min() ?? 1
             throw InputError(
                 "sparsity.plan", "no plan spends only \(share) of plain LoRA's operations on this data",
@@ -152,22 +148,26 @@ package final class SparsityPlanner {
         return try fitted(best.allocation)
     }
 
-    /// The cheapest plan whose harm stays within a bound, relative to the dense loss; nil when none saves anything.
+    /// The cheapest plan that harms no more than a divergence of this share of the dense loss; nil when none saves anything.
     private func plan(within bound: Double) throws(InputError) -> PlannedSparsity? {
-        let allowed = bound * sensitivity.denseLoss
-        /// What blocks may do, relative to what the cut leaves of the bound.
+        /// What blocks may do beside missing gradients, in nats a token.
+        func allowed(_ gradients: TrainingHarm.Gradients) -> Double {
+            sensitivity.denseLoss
+                * TrainingHarm.divergence(rising: TrainingHarm.rise(ofDivergence: bound) - gradients.rise)
+        }
+        /// What is asked of blocks, relative to what they may do.
         var part = 1.0
         // Blocks together do about what they do alone; where they do more, ask for less and look again.
         for _ in 0..<3 {
-            let candidates = candidates { $0 < allowed ? .divergence(part * (allowed - $0)) : nil }
+            let candidates = candidates { allowed($0) > 0 ? .divergence(part * allowed($0)) : nil }
             guard
                 let best = candidates.min(by: { $0.allocation.flopShare < $1.allocation.flopShare }),
                 !best.allocation.plan.isDense
             else { return nil }
             let planned = try fitted(best.allocation)
-            let left = allowed - best.harmOfCut
-            if planned.reading.divergence <= left { return planned }
-            part *= 0.9 * left / planned.reading.divergence
+            let allowed = allowed(best.gradients)
+            if planned.reading.divergence <= allowed { return planned }
+            part *= 0.9 * allowed / planned.reading.divergence
         }
         return nil
     }

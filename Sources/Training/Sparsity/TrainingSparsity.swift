@@ -184,7 +184,7 @@ extension SparsityPlan {
         var plan = self
         plan.feedForward = scale > 0 ? feedForward.mapValues { $0 * scale } : [:]
         plan.attention = scale > 0 ? attention.mapValues { $0 * scale } : [:]
-        if scale == 0 { plan.contextGradientFrom = 0 }
+        plan.contextGradientShare = 1 - scale * (1 - contextGradientShare)
         return plan
     }
 
@@ -197,8 +197,9 @@ extension SparsityPlan {
             return "\(range) of \(name) left out in \(used.count) layers"
         }
         let parts = [part("feed-forward", feedForward), part("attention", attention)].compactMap { $0 }
+        let percent = (100 * contextGradientShare).rounded()
         let gradient =
-            contextGradientFrom > 0 ? ["gradients of context end above layer \(contextGradientFrom)"] : []
+            contextGradientShare < 1 ? ["gradients of \(Int(percent))% of the context tokens"] : []
         return parts.isEmpty && gradient.isEmpty
             ? "nothing left out" : (parts + gradient).joined(separator: ", ")
     }

@@ -65,9 +65,9 @@ import Testing
         #expect(cost.estimator == 32)
     }
 
-    @Test func `where gradients end, context rows cost the forward pass and the adapters of k and v`() {
+    @Test func `without gradients context rows cost the forward pass and the adapters of k and v`() {
         var plan = SparsityPlan()
-        plan.contextGradientFrom = 2
+        plan.contextGradientShare = 0
         let cost = cost(queries, plan)
         #expect(cost.frozenForward == 1024)
         // Two rows of layer 0's o and feed-forward products; in layer 1 one row less of k and v.
@@ -75,6 +75,18 @@ import Testing
         #expect(cost.adapters == 96 + 48)
         let keys = AdapterRanks(1, at: [.key], layers: 0..<1, layerCount: 2)
         #expect(self.cost(keys, plan).adapters == 2 * 24 + 3 * 12)
+    }
+
+    @Test func `with some gradients context rows cost their share of the backward pass, keys and values all`()
+    {
+        var plan = SparsityPlan()
+        plan.contextGradientShare = 0.5
+        let cost = cost(queries, plan)
+        #expect(cost.frozenForward == 1024)
+        // Of layer 0's o and feed-forward products, two rows and half of the context row.
+        #expect(cost.frozenBackward == 80 + 360 + 304)
+        // Half of what the query's adapter in layer 0 learns from that row.
+        #expect(cost.adapters == 108 + 48)
     }
 
     @Test func `the published estimator scores rows for attention and a mean for the feed-forward block`() {

@@ -18,7 +18,7 @@ final class PolicySpy: SparsityPolicy {
     var denseLeadingTokens: Int { policy.denseLeadingTokens }
     var sparseOutputShare: Double { policy.sparseOutputShare }
     var allowsSharedPrefixes: Bool { policy.allowsSharedPrefixes }
-    func passesContextGradient(layer: Int) -> Bool { policy.passesContextGradient(layer: layer) }
+    var contextGradientShare: Double { policy.contextGradientShare }
     func prepare(step: Int) { policy.prepare(step: step) }
 
     func forget() { (kept, contextRows) = ([:], [:]) }

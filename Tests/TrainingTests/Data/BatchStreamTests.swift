@@ -19,18 +19,20 @@ struct BatchStreamTests {
         }
     }
 
-    @Test("Sequences stand end to end, and labels are the next token within a sequence only")
+    @Test(
+        "Sequences stand end to end up to what the last trained token follows; labels are the next token of a sequence"
+    )
     func layout() {
         let examples = [
-            TokenizedExample(tokens: [1, 2, 3], isLabelled: [true, false, true]),
+            TokenizedExample(tokens: [1, 2, 3, 7, 8], isLabelled: [true, false, true, false, false]),
             TokenizedExample(tokens: [4, 5], isLabelled: [true, true]),
             TokenizedExample(tokens: [6], isLabelled: [true]),
         ]
         let batch = Batch(examples, indices: [1, 0, 2])
-        #expect(batch.tokens == [4, 5, 1, 2, 3, 6])
-        #expect(batch.sequenceBoundaries == [0, 2, 5, 6])
-        // 5 follows 4; nothing follows 5, though 1 stands beside it; 2 is not trained.
-        #expect(batch.labels == [5, -1, -1, 3, -1, -1])
+        #expect(batch.tokens == [4, 1, 2, 6])
+        #expect(batch.sequenceBoundaries == [0, 1, 3, 4])
+        // 5 follows 4 and 3 follows 2, which is not trained itself; nobody needs what follows 5, 3 and 6.
+        #expect(batch.labels == [5, -1, 3, -1])
         #expect(batch.labelledCount == 2 && batch.sequenceCount == 3)
         #expect(batch.labelledCount == examples.reduce(0) { $0 + $1.labelledCount })
     }

@@ -45,11 +45,11 @@ import Testing
 
     /// Half of the first layer's channels: the other of the two layers is the last, which has nothing to leave out.
     private func planFile(
-        attention: Double = 0, contextGradientFrom: Int = 0
+        attention: Double = 0, contextGradientShare: Double = 1
     ) throws -> String {
         let path = folder.path + "/plan.yaml"
         var plan = SparsityPlan.uniform(feedForward: 0.5, attention: attention, layers: 0..<1)
-        plan.contextGradientFrom = contextGradientFrom
+        plan.contextGradientShare = contextGradientShare
         // A rank below what the small sample allows.
         plan.rank = 4
         try plan.write(to: path)
@@ -112,31 +112,31 @@ import Testing
         let short = examples(promptLength: 4)
         let long = examples(promptLength: 60)
         let sample = SparsitySample(short + long, options: options, contextTokens: 16)
-        #expect(sample.rows.sequenceLengths.sorted() == (short + long).map(\.count).sorted())
-        // The row before the first trained token predicts it; the last row predicts nothing.
-        let shortest = sample.rows.sequenceLengths.firstIndex(of: 8)
+        // The row before the first trained token predicts it; the last token's own row is not computed.
+        #expect(sample.rows.sequenceLengths.sorted() == (short + long).map { $0.count - 1 }.sorted())
+        let shortest = sample.rows.sequenceLengths.firstIndex(of: 7)
         #expect(shortest.map { sample.rows.labelledPositions[$0] } == [3, 4, 5, 6])
         let many = SparsitySample(
             (0..<50).flatMap { _ in short + long }, options: options, contextTokens: 16)
         let count = many.rows.sequenceLengths.count
         #expect((2048..<2048 + options.sequences).contains(count))
-        let share = Double(many.rows.sequenceLengths.count { $0 == 8 }) / Double(count)
+        let share = Double(many.rows.sequenceLengths.count { $0 == 7 }) / Double(count)
         #expect(abs(share - 0.5) < 0.1)
         // Examples that are there fifty times share their prompts where they meet in a batch.
         #expect(many.rows.rowCount < many.rows.tokenCount)
     }
 
-    @Test func `a budget ends gradients where that harms less than what blocks would leave out`() throws {
-        var cuts: [Int] = []
+    @Test func `a budget gives up gradients where that harms less than what blocks would leave out`() throws {
+        var shares: [Double] = []
         for share in stride(from: 0.95, to: 0, by: -0.03) {
             let made = try? prepared("\(share)", for: model(), manyExamples)
             guard let plan = made?.sparsity?.plan else { break }
             #expect(try #require(plan.flopShare) <= share)
-            cuts.append(plan.contextGradientFrom)
+            shares.append(plan.contextGradientShare)
         }
         // Gradients stay exact while blocks suffice; the least that is possible takes both.
-        #expect(cuts.count > 2 && cuts.first == 0)
-        #expect(try #require(cuts.last) > 0)
+        #expect(shares.count > 2 && shares.first == 1)
+        #expect(try #require(shares.last) < 1)
     }
 
     @Test func `auto finds a plan within the bound, or trains densely`() throws {
@@ -167,13 +167,13 @@ import Testing
         #expect(try loss(model, isRecording: true) == sparse)
     }
 
-    @Test(arguments: [SparsityPlan.Method.calibrated, .random, .oracle], [0, 2])
+    @Test(arguments: [SparsityPlan.Method.calibrated, .random, .oracle], [1, 0.4, 0])
     func `checkpointed steps are sparse as others are, to the bit`(
-        method: SparsityPlan.Method, contextGradientFrom: Int
+        method: SparsityPlan.Method, contextGradientShare: Double
     ) throws {
         let model = try model()
         var plan = SparsityPlan.uniform(feedForward: 0.5, attention: 0.5, layers: 0..<1, method: method)
-        plan.contextGradientFrom = contextGradientFrom
+        plan.contextGradientShare = contextGradientShare
         if method == .calibrated { plan.rank = 4 } else { plan.feedForwardAdapters = .dense }
         let path = folder.path + "/plan.yaml"
         try plan.write(to: path)
@@ -213,8 +213,8 @@ import Testing
         let sparse = sparsity.cost(of: [batch()])
         #expect(sparse.isSparse && sparse.flops < sparse.denseFlops)
         #expect(sparse.denseFlops == dense.denseFlops && dense.plainFlops >= dense.denseFlops)
-        // Of 16 rows in a sequence, four predict an answer's token, and the first and the last stay out of it as well.
-        #expect(abs(sparse.contextShare - 11.0 / 16) < 1e-9)
+        // Of the 15 rows that a sequence of 16 tokens computes, four predict an answer's token, and the first stays dense.
+        #expect(abs(sparse.contextShare - 10.0 / 15) < 1e-9)
     }
 
     @Test func `a probe compares a sparse pass with a dense one and does not disturb the run`() throws {
@@ -284,7 +284,7 @@ import Testing
         let model = try model()
         let path = folder.path + "/cut.yaml"
         var plan = SparsityPlan()
-        plan.contextGradientFrom = 2
+        plan.contextGradientShare = 0
         plan.startStep = ScheduleStep(0)
         try plan.write(to: path)
         func gradients() throws -> (loss: Double, norms: [String: Float]) {
