@@ -112,7 +112,8 @@ package final class CausalLM {
     ///   - checkpointing: whether blocks keep their inputs alone and run again in the backward pass. Losses and gradients
     ///     are the same to the bit.
     ///   - sharesPrefixes: whether rows before the first label that sequences have in common are computed once
-    ///     (`SharedPrefixes`), which changes results by rounding alone.
+    ///     (`SharedPrefixes`), which changes results by rounding alone, and which gradients a policy lets pass where it does
+    ///     not want them all: a row in common is then one row.
     /// - Throws: `InputError` when a token number or label is not in the vocabulary.
     package func loss(
         _ batch: PackedSequences, labels: [Int32], gradientScale: Float, on tape: Tape,
