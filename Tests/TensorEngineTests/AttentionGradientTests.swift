@@ -43,6 +43,41 @@ func attentionShape(
                 on: backend))
     }
 
+    @Test(arguments: [0, 3], [0.0, 0.3, 1])
+    func `of some queries are what they are when all are asked, the others having none`(
+        window: Int, share: Double
+    ) throws {
+        let shape = attentionShape(
+            lengths: [3, 1, 9, 6], headCount: 4, keyValueHeadCount: 2, headWidth: 8, window: window,
+            on: backend)
+        let dense: [Int32] = [0, 2, 7, 11, 12, 18]
+        let context = backend.upload((0..<19).filter { !dense.contains($0) })
+        func gradients(asksAll: Bool) throws -> [[Float]] {
+            let tape = Tape(backend: backend)
+            var random = SeededRandom(seed: 8)
+            let inputs = [32, 16, 16].map {
+                Variable(random.tensor(19, $0, on: backend), needsGradient: true)
+            }
+            let chosen = GradientRows()
+            let some = QueryGradients(always: backend.upload(dense), chosen: share > 0 ? chosen : nil)
+            let output = tape.attention(
+                inputs[0], inputs[1], inputs[2], shape: shape, gradients: asksAll ? nil : some)
+            if share > 0 {
+                let narrow = tape.keepLargestGradients(output, of: context, share: share, into: chosen)
+                _ = weightedSum(narrow, on: tape)
+            } else {
+                _ = weightedSum(tape.selectRows(output, backend.upload(dense)), on: tape)
+            }
+            tape.backward()
+            return try inputs.map { backend.download(try #require($0.gradient)) }
+        }
+        try forEachInstructionSet { set in
+            for (some, all) in zip(try gradients(asksAll: false), try gradients(asksAll: true)) {
+                expectClose(some, all, absolute: 1e-6, relative: 1e-5, "\(set)")
+            }
+        }
+    }
+
     @Test func `a window`() {
         check(
             attentionShape(

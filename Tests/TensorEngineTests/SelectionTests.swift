@@ -80,6 +80,18 @@ import Testing
         #expect(backend.elements(ofIndices: indices, at: backend.upload([])).count == 0)
     }
 
+    @Test func `rows are merged, and counted within boundaries`() {
+        func merged(_ a: [Int32], _ b: [Int32], _ boundaries: [Int32]) -> [[Int32]] {
+            let result = backend.merge(
+                backend.upload(a), backend.upload(b), boundaries: backend.upload(boundaries))
+            return [result.elements, result.counts].map(backend.downloadIndices)
+        }
+        #expect(merged([1, 4, 9], [0, 5], [0, 4, 4, 6, 12]) == [[0, 1, 4, 5, 9], [0, 2, 2, 4, 5]])
+        #expect(merged([], [2], [0, 3]) == [[2], [0, 1]])
+        #expect(merged([2], [], [0, 2]) == [[2], [0, 0]])
+        #expect(merged([], [], [0, 2]) == [[], [0, 0]])
+    }
+
     @Test func `no rows sum to zero`() {
         let sums = backend.upload([3, 4], rowCount: 1, width: 2, type: .float32)
         backend.columnSums(

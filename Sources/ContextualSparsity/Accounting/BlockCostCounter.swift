@@ -29,15 +29,21 @@ struct BlockCostCounter {
     ///   - keys: the rows that become keys and values.
     ///   - queries: those that become queries and go on from there.
     ///   - pairs: of queries and keys that they see.
-    mutating func count(_ layer: Int, keys: PartitionedRows, queries: PartitionedRows, pairs: Double) {
-        let attended = countAttention(layer, keys: keys, queries: queries, pairs: pairs)
+    ///   - pairsWithGradient: of those queries whose result has one.
+    mutating func count(
+        _ layer: Int, keys: PartitionedRows, queries: PartitionedRows, pairs: Double,
+        pairsWithGradient: Double
+    ) {
+        let attended = countAttention(
+            layer, keys: keys, queries: queries, pairs: pairs, pairsWithGradient: pairsWithGradient)
         let residual = needsGradient || attended
         needsGradient = countFeedForward(layer, rows: queries, needsGradient: residual)
     }
 
     /// Gives whether the result needs a gradient.
     private mutating func countAttention(
-        _ layer: Int, keys: PartitionedRows, queries: PartitionedRows, pairs: Double
+        _ layer: Int, keys: PartitionedRows, queries: PartitionedRows, pairs: Double,
+        pairsWithGradient: Double
     ) -> Bool {
         let share = plan.attention[layer] ?? 0
         let (width, keyValueWidth) = (model.width, model.keyValueWidth)
@@ -76,8 +82,8 @@ struct BlockCostCounter {
         }
         let attentionNeedsGradient = inputNeedsGradient || [query, key, value].contains { $0.rank > 0 }
         // Two products forward; five backward, scores and their gradient included.
-        cost.attention +=
-            (attentionNeedsGradient ? 7 : 2) * 2 * pairs * Double(model.queryWidth)
+        let products = 2 * pairs + (attentionNeedsGradient ? 5 * pairsWithGradient : 0)
+        cost.attention += products * 2 * Double(model.queryWidth)
         let output = Product(
             rows: queries, input: model.queryWidth, output: width,
             sparseCost: isReplaced

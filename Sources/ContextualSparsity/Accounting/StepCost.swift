@@ -60,13 +60,18 @@ package struct StepCost: Equatable, Sendable {
         for layer in 0..<model.layerCount {
             // Of the last block's queries nothing is computed but output rows.
             let isLabelledOnly = layer == model.layerCount - 1 && labelled < rows.rowCount
+            let window = model.windows[layer]
+            let pairs = rows.attentionPairs(window: window, labelledOnly: isLabelledOnly)
+            let gradientShare = isLabelledOnly ? 1 : plan.contextGradientShare
+            let densePairs = gradientShare < 1 ? rows.densePairs(window: window, under: plan) : pairs
+            let pairsWithGradient = densePairs + gradientShare * (pairs - densePairs)
             counter.count(
                 layer,
                 keys: PartitionedRows(all: rows.rowCount, sparse: sparse),
                 queries: isLabelledOnly
                     ? PartitionedRows(all: labelled, sparse: rows.sparseOutputCount(under: plan))
                     : PartitionedRows(all: rows.rowCount, sparse: sparse),
-                pairs: rows.attentionPairs(window: model.windows[layer], labelledOnly: isLabelledOnly))
+                pairs: pairs, pairsWithGradient: pairsWithGradient)
         }
         self = counter.cost
         let product = 2 * Double(labelled) * Double(model.width) * Double(model.vocabularySize)

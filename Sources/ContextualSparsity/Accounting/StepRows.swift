@@ -88,14 +88,30 @@ package struct StepRows: Equatable, Sendable {
         labelledPositions.reduce(0) { $0 + $1.count { $0 >= position } }
     }
 
+    /// Pairs of a query and a key that it sees, over the queries that are dense under a plan without sparse outputs.
+    func densePairs(window: Int, under plan: SparsityPlan) -> Double {
+        let leading = zip(labelledPositions, sharedCounts).enumerated().reduce(0.0) { sum, sequence in
+            let (labelled, shared) = sequence.element
+            let end = min(plan.denseLeadingTokens, sequenceLengths[sequence.offset])
+            return (shared..<max(shared, end)).reduce(sum) { sum, position in
+                labelled.contains(position)
+                    ? sum : sum + Double(Self.keys(seenFrom: position, window: window))
+            }
+        }
+        return leading + attentionPairs(window: window, labelledOnly: true)
+    }
+
+    private static func keys(seenFrom position: Int, window: Int) -> Int {
+        window > 0 ? min(position + 1, window) : position + 1
+    }
+
     /// Pairs of a query and a key that it sees, over all computed rows or the labelled ones.
     ///
     /// - Parameter window: how many keys a query sees, 0 for all.
     func attentionPairs(window: Int, labelledOnly: Bool) -> Double {
-        let seen = { (position: Int) in window > 0 ? min(position + 1, window) : position + 1 }
         if labelledOnly {
             return labelledPositions.reduce(0) { sum, positions in
-                sum + Double(positions.reduce(0) { $0 + seen($1) })
+                sum + Double(positions.reduce(0) { $0 + Self.keys(seenFrom: $1, window: window) })
             }
         }
         /// Of the first queries of a sequence.

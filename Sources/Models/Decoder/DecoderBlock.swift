@@ -153,7 +153,8 @@ final class SelfAttention {
             keyValueHeadCount: configuration.keyValueHeadCount, headWidth: configuration.headWidth,
             scale: configuration.queryScale, softcap: configuration.attentionSoftcap,
             window: configuration.windows[layer])
-        let mixed = tape.attention(q, k, v, shape: shape)
+        let mixed = tape.attention(
+            q, k, v, shape: shape, gradients: pass.queryGradients(of: queries, layer: layer))
         let use = queryPartition.flatMap {
             pass.sparsity?.policy.attentionOutput(
                 layer: layer, input: mixed.value, rows: $0, on: tape.backend)

@@ -158,6 +158,16 @@ struct ForwardPass {
         return [RowPart(rows: rows.output, uses: uses.map { _ in .all }), sparse]
     }
 
+    /// Which of the queries have a gradient at the layer's attention; nil for all.
+    func queryGradients(of queries: QueryRows, layer: Int) -> QueryGradients? {
+        guard let sparsity, queries.selection == nil, case let share = sparsity.policy.contextGradientShare,
+            share < 1
+        else { return nil }
+        return QueryGradients(
+            always: sparsity.rows.output,
+            chosen: share > 0 ? sparsity.gradients.rows(layer: layer) : nil)
+    }
+
     /// What a block makes of all rows, with the gradients of context rows as a policy wants them.
     func narrowingGradients(of x: Variable, madeBy layer: Int) -> Variable {
         guard let sparsity, case let share = sparsity.policy.contextGradientShare, share > 0, share < 1

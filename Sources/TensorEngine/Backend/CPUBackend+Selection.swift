@@ -34,6 +34,28 @@ extension CPUBackend {
         return result
     }
 
+    package func merge(_ a: Tensor, _ b: Tensor, boundaries: Tensor) -> (elements: Tensor, counts: Tensor) {
+        let limit = Int(Int32.max)
+        let (first, second) = (a.indices("merge", below: limit), b.indices("merge", below: limit))
+        let ends = boundaries.indices("merge, boundaries", below: limit)
+        let elements = makeTensor(rowCount: 1, width: a.count + b.count, type: .int32)
+        let counts = makeTensor(rowCount: 1, width: boundaries.count, type: .int32)
+        let merged = elements.address.assumingMemoryBound(to: Int32.self)
+        let below = counts.address.assumingMemoryBound(to: Int32.self)
+        var (i, j, boundary) = (0, 0, 0)
+        for number in 0..<elements.count {
+            let takesFirst = j == b.count || i < a.count && first[i] < second[j]
+            merged[number] = takesFirst ? first[i] : second[j]
+            if takesFirst { i += 1 } else { j += 1 }
+            while boundary < boundaries.count, ends[boundary] <= merged[number] {
+                below[boundary] = Int32(number)
+                boundary += 1
+            }
+        }
+        for rest in boundary..<boundaries.count { below[rest] = Int32(elements.count) }
+        return (elements, counts)
+    }
+
     package func selectLargest(_ scores: Tensor, count: Int) -> (kept: Tensor, rest: Tensor) {
         precondition(
             scores.rowCount == 1 && (0...scores.width).contains(count) && scores.width <= Int(Int32.max),

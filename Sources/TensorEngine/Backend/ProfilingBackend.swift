@@ -247,6 +247,9 @@ package final class ProfilingBackend: Backend {
     package func elements(ofIndices indices: Tensor, at positions: Tensor) -> Tensor {
         timed("selection", positions) { inner.elements(ofIndices: indices, at: positions) }
     }
+    package func merge(_ a: Tensor, _ b: Tensor, boundaries: Tensor) -> (elements: Tensor, counts: Tensor) {
+        timed("selection", a, b) { inner.merge(a, b, boundaries: boundaries) }
+    }
     package func selectLargest(_ scores: Tensor, count: Int) -> (kept: Tensor, rest: Tensor) {
         timed("selection", scores) { inner.selectLargest(scores, count: count) }
     }

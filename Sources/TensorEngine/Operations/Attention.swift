@@ -4,8 +4,11 @@ extension Tape {
     /// q [Tq, H*K], k and v [Tk, KV*K] -> [Tq, H*K].
     ///
     /// Keeps q, k, v (normalised ones are made again), the output and one float for each row and head.
+    ///
+    /// - Parameter gradients: which queries have a gradient; nil for all.
     package func attention(
-        _ query: Variable, _ key: Variable, _ value: Variable, shape: AttentionShape
+        _ query: Variable, _ key: Variable, _ value: Variable, shape: AttentionShape,
+        gradients: QueryGradients? = nil
     ) -> Variable {
         let (q, k, v) = (query.value, key.value, value.value)
         let output = backend.makeTensor(rowCount: q.rowCount, width: q.width, type: q.type)
@@ -17,17 +20,62 @@ extension Tape {
         backend.attention(shape, q: q, k: k, v: v, into: output, logSumExp: logSumExp)
         let (querySlot, keySlot, valueSlot) = (query.gradientSlot, key.gradientSlot, value.gradientSlot)
         let (savedQuery, savedKey, savedValue) = (query.saved, key.saved, value.saved)
-        return record(output) { [backend] gradient in
-            let (q, k, v) = (savedQuery.tensor, savedKey.tensor, savedValue.tensor)
-            let dq = backend.makeTensor(rowCount: q.rowCount, width: q.width, type: q.type)
-            let dk = backend.makeTensor(rowCount: k.rowCount, width: k.width, type: k.type)
-            let dv = backend.makeTensor(rowCount: v.rowCount, width: v.width, type: v.type)
-            backend.attentionBackward(
-                shape, q: q, k: k, v: v, output: output, logSumExp: logSumExp, outputGradient: gradient,
-                dq: dq, dk: dk, dv: dv)
+        func contribute(_ dq: Tensor, _ dk: Tensor, _ dv: Tensor) {
             querySlot?.contribute(dq, on: backend)
             keySlot?.contribute(dk, on: backend)
             valueSlot?.contribute(dv, on: backend)
         }
+        return record(output) { [backend] gradient in
+            let (q, k, v) = (savedQuery.tensor, savedKey.tensor, savedValue.tensor)
+            func empty(like x: Tensor) -> Tensor {
+                backend.makeTensor(rowCount: x.rowCount, width: x.width, type: x.type)
+            }
+            let (dq, dk, dv) = (empty(like: q), empty(like: k), empty(like: v))
+            guard let gradients else {
+                backend.attentionBackward(
+                    shape, q: q, k: k, v: v, output: output, logSumExp: logSumExp, outputGradient: gradient,
+                    dq: dq, dk: dk, dv: dv)
+                return contribute(dq, dk, dv)
+            }
+            let (rows, some) = gradients.queries(of: shape, on: backend)
+            func picked(_ x: Tensor) -> Tensor {
+                let result = backend.makeTensor(rowCount: rows.count, width: x.width, type: x.type)
+                backend.gatherRows(of: x, indices: rows, scale: 1, into: result)
+                return result
+            }
+            let someQueries = picked(q)
+            let someGradients = empty(like: someQueries)
+            backend.attentionBackward(
+                some, q: someQueries, k: k, v: v, output: picked(output), logSumExp: picked(logSumExp),
+                outputGradient: picked(gradient), dq: someGradients, dk: dk, dv: dv)
+            backend.fill(dq, with: 0)
+            backend.scatterRows(someGradients, indices: rows, into: dq, accumulates: false)
+            contribute(dq, dk, dv)
+        }
+    }
+}
+
+/// The queries that have a gradient where not all do: the others' is zero, and nothing is computed for it.
+package struct QueryGradients {
+    /// int32, ascending: queries that always have one.
+    private let always: Tensor
+    /// Which of the others do; nil for none of them.
+    private let chosen: GradientRows?
+
+    package init(always: Tensor, chosen: GradientRows?) {
+        self.always = always
+        self.chosen = chosen
+    }
+
+    /// These queries, and the shape of an attention with them alone. To be asked in the backward pass.
+    fileprivate func queries(
+        of shape: AttentionShape, on backend: any Backend
+    ) -> (rows: Tensor, shape: AttentionShape) {
+        let (rows, starts) = backend.merge(
+            always, chosen?.chosen.rows ?? backend.upload([Int32]()), boundaries: shape.queryStarts)
+        var some = shape
+        some.queryStarts = starts
+        some.queryPositions = backend.elements(ofIndices: shape.queryPositions, at: rows)
+        return (rows, some)
     }
 }

@@ -73,6 +73,8 @@ import Testing
         // Two rows of layer 0's o and feed-forward products; in layer 1 one row less of k and v.
         #expect(cost.frozenBackward == 64 + 288 + 272)
         #expect(cost.adapters == 96 + 48)
+        // Of the pairs 1 + 2 + 3 of layer 0 the last three have no gradient: 2 * 6 + 5 * 3 products.
+        #expect(cost.attention == 8 * 27 + 112)
         let keys = AdapterRanks(1, at: [.key], layers: 0..<1, layerCount: 2)
         #expect(self.cost(keys, plan).adapters == 2 * 24 + 3 * 12)
     }
@@ -87,6 +89,7 @@ import Testing
         #expect(cost.frozenBackward == 80 + 360 + 304)
         // Half of what the query's adapter in layer 0 learns from that row.
         #expect(cost.adapters == 108 + 48)
+        #expect(cost.attention == 8 * 34.5 + 112)
     }
 
     @Test func `the published estimator scores rows for attention and a mean for the feed-forward block`() {
