@@ -38,10 +38,27 @@ struct SampleMoments {
                 ], into: MatrixOutput(result))
             return result
         }
+        /// Of values with themselves: columns of a panel with those from it on, the rest by symmetry.
+        func covariance(_ a: Tensor, _ mean: Tensor) -> Tensor {
+            let result = backend.makeTensor(rowCount: a.width, width: a.width, type: .float32)
+            let panel = max(64, a.width / 8)
+            for start in stride(from: 0, to: a.width, by: panel) {
+                let (own, from) = (start..<min(start + panel, a.width), start..<a.width)
+                let share = covariance(
+                    a.columns(from), mean.columns(from), a.columns(own), mean.columns(own))
+                backend.copy(share, scale: 1, into: result.rows(from).columns(own))
+                guard own.upperBound < a.width else { break }
+                let below = share.rows(own.count..<from.count)
+                backend.copy(
+                    backend.transposed(below), scale: 1,
+                    into: result.rows(own).columns(own.upperBound..<a.width))
+            }
+            return result
+        }
         inputMean = xMean
         channelMean = hMean
-        inputs = covariance(x, xMean, x, xMean)
+        inputs = covariance(x, xMean)
         inputsChannels = covariance(x, xMean, h, hMean)
-        channels = covariance(h, hMean, h, hMean)
+        channels = covariance(h, hMean)
     }
 }

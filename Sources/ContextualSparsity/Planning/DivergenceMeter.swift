@@ -1,5 +1,6 @@
 // How far sparse passes are from the dense one on a fixed sample.
 
+internal import Dispatch
 package import FileSupport
 package import Models
 import TensorEngine
@@ -61,18 +62,20 @@ package final class DivergenceMeter {
         let width = model.configuration.vocabularySize
         var logits = try model.logits(batch, from: layer, input: blockInputs[layer], policy: policy)
         Self.normalise(&logits, width: width)
-        var divergence = 0.0
+        var divergences = [Float](repeating: 0, count: targets.count)
         logProbabilities.withUnsafeBufferPointer { dense in
             logits.withUnsafeBufferPointer { sparse in
-                for row in 0..<targets.count {
-                    var sum: Float = 0
-                    for index in row * width..<(row + 1) * width {
-                        sum += exp(dense[index]) * (dense[index] - sparse[index])
+                divergences.withUnsafeMutableBufferPointer { divergences in
+                    nonisolated(unsafe) let (dense, sparse, divergences) = (dense, sparse, divergences)
+                    Self.forEachRow(of: targets.count * width, width: width) { row, elements in
+                        divergences[row] = elements.reduce(0) { sum, index in
+                            sum + exp(dense[index]) * (dense[index] - sparse[index])
+                        }
                     }
-                    divergence += Double(sum)
                 }
             }
         }
+        let divergence = divergences.reduce(0.0) { $0 + Double($1) }
         return Reading(
             divergence: max(0, divergence / Double(targets.count)),
             lossRise: Self.loss(logits, targets, width: width) - denseLoss)
@@ -81,14 +84,22 @@ package final class DivergenceMeter {
     /// Log-softmax of every row in place.
     private static func normalise(_ logits: inout [Float], width: Int) {
         logits.withUnsafeMutableBufferPointer { logits in
-            for start in stride(from: 0, to: logits.count, by: width) {
-                var largest = -Float.infinity
-                for index in start..<start + width { largest = max(largest, logits[index]) }
-                var sum: Float = 0
-                for index in start..<start + width { sum += exp(logits[index] - largest) }
+            nonisolated(unsafe) let logits = logits
+            forEachRow(of: logits.count, width: width) { _, elements in
+                let largest = elements.reduce(-Float.infinity) { max($0, logits[$1]) }
+                let sum = elements.reduce(Float(0)) { $0 + exp(logits[$1] - largest) }
                 let normaliser = largest + log(sum)
-                for index in start..<start + width { logits[index] -= normaliser }
+                for index in elements { logits[index] -= normaliser }
             }
+        }
+    }
+
+    /// On all cores; a row's elements are taken by one.
+    private static func forEachRow(
+        of count: Int, width: Int, _ body: @Sendable (_ row: Int, _ elements: Range<Int>) -> Void
+    ) {
+        DispatchQueue.concurrentPerform(iterations: count / width) { row in
+            body(row, row * width..<(row + 1) * width)
         }
     }
 
