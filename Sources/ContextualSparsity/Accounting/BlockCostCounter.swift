@@ -49,8 +49,7 @@ struct BlockCostCounter {
         let (width, keyValueWidth) = (model.width, model.keyValueWidth)
         let kept = AttentionChannels(model, plan, share: share)
         let isReplaced = share > 0 && plan.method == .calibrated
-        let rowsOwn = SparseGradient(ofShare: plan.contextGradientShare)
-        let laterRows: SparseGradient = plan.contextGradientShare > 0 ? .exact : .adapterOnly
+        let (sameRow, laterRows) = (SparseGradient.ofSameRow(plan), SparseGradient.ofLaterRows(plan))
         func projection(
             _ name: BlockProjection, _ rows: PartitionedRows, output: Int, keeping: Int,
             _ gradient: SparseGradient
@@ -61,7 +60,7 @@ struct BlockCostCounter {
                 rank: ranks[layer, name], gradient: gradient)
         }
         let query = projection(
-            .query, queries, output: model.queryWidth, keeping: kept.queries, rowsOwn)
+            .query, queries, output: model.queryWidth, keeping: kept.queries, sameRow)
         let key = projection(
             .key, keys, output: keyValueWidth, keeping: kept.keys, laterRows)
         let value = projection(
@@ -70,7 +69,7 @@ struct BlockCostCounter {
             // The map's first factor, which the three share.
             let shared = 2 * Double(keys.sparse) * Double(width) * Double(kept.rank)
             cost.frozenForward += shared
-            if needsGradient, laterRows == .exact { cost.frozenBackward += shared }
+            if needsGradient { cost.frozenBackward += laterRows.ofInput * shared }
         }
         let inputNeedsGradient = needsGradient
         for product in [query, key, value] {
@@ -88,7 +87,7 @@ struct BlockCostCounter {
             rows: queries, input: model.queryWidth, output: width,
             sparseCost: isReplaced
                 ? kept.outputRank * (model.queryWidth + width) : kept.outputInputs * width,
-            rank: ranks[layer, .output], gradient: rowsOwn)
+            rank: ranks[layer, .output], gradient: sameRow)
         add(output, inputNeedsGradient: attentionNeedsGradient)
         return attentionNeedsGradient || output.rank > 0
     }
@@ -99,7 +98,7 @@ struct BlockCostCounter {
         let (width, inner) = (model.width, model.feedForwardWidth)
         let kept = KeptChannels.count(of: inner, dropping: share)
         let seesKeptOnly = share > 0 && plan.feedForwardAdapters == .channelMasked
-        let gradient = SparseGradient(ofShare: plan.contextGradientShare)
+        let gradient = SparseGradient.ofSameRow(plan)
         func gated(_ name: BlockProjection) -> Product {
             Product(
                 rows: rows, input: width, output: inner, sparseCost: width * kept, rank: ranks[layer, name],
@@ -118,7 +117,7 @@ struct BlockCostCounter {
             case .calibrated:
                 // What the other channels would have added is one map of the block's input to its output.
                 let map = 2 * Double(rows.sparse) * Double(plan.rank) * Double(2 * width)
-                cost.estimator += (1 + (needsGradient ? gradient.share : 0)) * map
+                cost.estimator += (1 + (needsGradient ? gradient.ofInput : 0)) * map
             case .paper:
                 // The published estimator scores one mean row of each sequence.
                 cost.estimator += 2 * gate.lowRank(plan.rank, sequenceCount)
@@ -165,20 +164,19 @@ private struct AttentionChannels {
 }
 
 /// What sparse rows give in the backward pass; dense rows give everything.
-private enum SparseGradient: Equatable {
-    case exact, adapterOnly, none
-    /// Everything of a share of the rows, nothing of the others.
-    case partial(Double)
+private struct SparseGradient {
+    /// The shares of the rows that give the adapter and the layer's input a gradient.
+    let ofAdapter: Double
+    let ofInput: Double
 
-    init(ofShare share: Double) { self = share == 1 ? .exact : share == 0 ? .none : .partial(share) }
+    /// Of results that only the row itself reads.
+    static func ofSameRow(_ plan: SparsityPlan) -> SparseGradient {
+        SparseGradient(ofAdapter: plan.contextGradientShare, ofInput: plan.contextGradientShare)
+    }
 
-    /// Of the rows, those that give their input a gradient.
-    var share: Double {
-        switch self {
-        case .exact: 1
-        case .adapterOnly, .none: 0
-        case .partial(let share): share
-        }
+    /// Of results that later rows read as well.
+    static func ofLaterRows(_ plan: SparsityPlan) -> SparseGradient {
+        SparseGradient(ofAdapter: 1, ofInput: plan.contextGradientShare > 0 ? 1 : 0)
     }
 }
 
@@ -212,7 +210,7 @@ private struct Product {
     /// The frozen weight, once.
     var forward: Double { dense + sparse }
     /// The gradient of its input.
-    var backward: Double { dense + gradient.share * sparse }
+    var backward: Double { dense + gradient.ofInput * sparse }
 
     private var dense: Double { 2 * Double(rows.dense) * Double(input) * Double(output) }
     private var sparse: Double { 2 * Double(rows.sparse) * Double(sparseCost) }
@@ -226,10 +224,8 @@ private struct Product {
         let dense =
             (inputNeedsGradient ? 3 : 2) * factor(input, rows.dense) + 3 * factor(output, rows.dense)
         let (into, out) = (factor(adapterInput, rows.sparse), factor(adapterOutput, rows.sparse))
-        /// Of the rows whose adapter learns.
-        let learning = gradient == .adapterOnly ? 1 : gradient.share
-        let inputGradient = inputNeedsGradient ? gradient.share : 0
-        return dense + (1 + learning + inputGradient) * into + (1 + 2 * learning) * out
+        let ofInput = inputNeedsGradient ? gradient.ofInput : 0
+        return dense + (1 + gradient.ofAdapter + ofInput) * into + (1 + 2 * gradient.ofAdapter) * out
     }
 
     /// Two factors of some rank from this layer's input to its output.

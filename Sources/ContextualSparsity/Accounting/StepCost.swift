@@ -57,21 +57,24 @@ package struct StepCost: Equatable, Sendable {
         let sparse = rows.sparseCount(under: plan)
         var counter = BlockCostCounter(
             model: model, ranks: ranks, plan: plan, sequenceCount: rows.sequenceLengths.count)
+        // Once for each window: planning counts thousands of plans.
+        var pairs: [Int: AttentionPairs] = [:]
+        for window in Set(model.windows) { pairs[window] = rows.attentionPairs(window: window, under: plan) }
         for layer in 0..<model.layerCount {
             // Of the last block's queries nothing is computed but output rows.
             let isLabelledOnly = layer == model.layerCount - 1 && labelled < rows.rowCount
-            let window = model.windows[layer]
-            let pairs = rows.attentionPairs(window: window, labelledOnly: isLabelledOnly)
-            let gradientShare = isLabelledOnly ? 1 : plan.contextGradientShare
-            let densePairs = gradientShare < 1 ? rows.densePairs(window: window, under: plan) : pairs
-            let pairsWithGradient = densePairs + gradientShare * (pairs - densePairs)
+            guard let pairs = pairs[model.windows[layer]] else {
+                preconditionFailure("pairs of every window")
+            }
+            let withGradient = pairs.dense + plan.contextGradientShare * (pairs.all - pairs.dense)
             counter.count(
                 layer,
                 keys: PartitionedRows(all: rows.rowCount, sparse: sparse),
                 queries: isLabelledOnly
                     ? PartitionedRows(all: labelled, sparse: rows.sparseOutputCount(under: plan))
                     : PartitionedRows(all: rows.rowCount, sparse: sparse),
-                pairs: pairs, pairsWithGradient: pairsWithGradient)
+                pairs: isLabelledOnly ? pairs.labelled : pairs.all,
+                pairsWithGradient: isLabelledOnly ? pairs.labelled : withGradient)
         }
         self = counter.cost
         let product = 2 * Double(labelled) * Double(model.width) * Double(model.vocabularySize)

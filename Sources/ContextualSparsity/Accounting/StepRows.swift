@@ -81,6 +81,7 @@ package struct StepRows: Equatable, Sendable {
     /// How many of the labelled rows do.
     package func sparseOutputCount(under plan: SparsityPlan) -> Int {
         let share = plan.sparseShareOfOutputs
+        guard share > 0 else { return 0 }
         return Int((Double(labelledCount(from: plan.denseLeadingTokens)) * share).rounded())
     }
 
@@ -88,37 +89,34 @@ package struct StepRows: Equatable, Sendable {
         labelledPositions.reduce(0) { $0 + $1.count { $0 >= position } }
     }
 
-    /// Pairs of a query and a key that it sees, over the queries that are dense under a plan without sparse outputs.
-    func densePairs(window: Int, under plan: SparsityPlan) -> Double {
-        let leading = zip(labelledPositions, sharedCounts).enumerated().reduce(0.0) { sum, sequence in
-            let (labelled, shared) = sequence.element
-            let end = min(plan.denseLeadingTokens, sequenceLengths[sequence.offset])
-            return (shared..<max(shared, end)).reduce(sum) { sum, position in
-                labelled.contains(position)
-                    ? sum : sum + Double(Self.keys(seenFrom: position, window: window))
-            }
-        }
-        return leading + attentionPairs(window: window, labelledOnly: true)
-    }
-
-    private static func keys(seenFrom position: Int, window: Int) -> Int {
-        window > 0 ? min(position + 1, window) : position + 1
-    }
-
-    /// Pairs of a query and a key that it sees, over all computed rows or the labelled ones.
-    ///
     /// - Parameter window: how many keys a query sees, 0 for all.
-    func attentionPairs(window: Int, labelledOnly: Bool) -> Double {
-        if labelledOnly {
-            return labelledPositions.reduce(0) { sum, positions in
-                sum + Double(positions.reduce(0) { $0 + Self.keys(seenFrom: $1, window: window) })
-            }
-        }
+    func attentionPairs(window: Int, under plan: SparsityPlan) -> AttentionPairs {
+        func seen(_ position: Int) -> Int { window > 0 ? min(position + 1, window) : position + 1 }
         /// Of the first queries of a sequence.
-        func pairs(_ length: Int) -> Double {
+        func ofFirst(_ length: Int) -> Double {
             let ramp = window > 0 ? min(length, window) : length
             return Double(ramp) * Double(ramp + 1) / 2 + Double(length - ramp) * Double(window)
         }
-        return zip(sequenceLengths, sharedCounts).reduce(0) { $0 + pairs($1.0) - pairs($1.1) }
+        var pairs = AttentionPairs()
+        for (sequence, labelled) in labelledPositions.enumerated() {
+            let (length, shared) = (sequenceLengths[sequence], sharedCounts[sequence])
+            let ofLabelled = Double(labelled.reduce(0) { $0 + seen($1) })
+            let leading = (shared..<max(shared, min(plan.denseLeadingTokens, length)))
+                .filter { !labelled.contains($0) }
+            pairs.all += ofFirst(length) - ofFirst(shared)
+            pairs.labelled += ofLabelled
+            pairs.dense += ofLabelled + Double(leading.reduce(0) { $0 + seen($1) })
+        }
+        return pairs
     }
+}
+
+/// Pairs of a query and a key that it sees.
+struct AttentionPairs {
+    /// Of all queries that are computed.
+    var all = 0.0
+    /// Of the labelled ones.
+    var labelled = 0.0
+    /// Of those that are dense under a plan without sparse outputs.
+    var dense = 0.0
 }

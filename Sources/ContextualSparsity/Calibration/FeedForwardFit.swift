@@ -114,8 +114,7 @@ package struct FeedForwardFit {
                     MatrixOperand(correction, transposed: true), scale: -1),
                 MatrixProduct(MatrixOperand(meanMap), MatrixOperand(directions), scale: -1),
             ], into: MatrixOutput(bias))
-        let rows = backend.makeTensor(rowCount: keptCount, width: weight.width, type: .float32)
-        backend.gatherRows(of: weight, indices: kept, scale: 1, into: rows)
+        let rows = backend.gathered(weight, rows: kept)
         backend.add(rows, correction, into: rows)
         let type = downWeight.tensor.type
         use = ChannelUse(

@@ -96,9 +96,8 @@ package final class InputRecorder: SparsityPolicy {
         on backend: any Backend
     ) {
         guard attention.contains(layer), moments[layer]?.rowCount ?? 0 < rowLimit else { return }
-        let context = backend.makeTensor(rowCount: rows.context.count, width: input.width, type: .float32)
-        backend.gatherRows(of: input, indices: rows.context, scale: 1, into: context)
-        moments[layer, default: InputMoments(width: input.width, on: backend)].add(context)
+        moments[layer, default: InputMoments(width: input.width, on: backend)]
+            .add(backend.gathered(input, rows: rows.context, type: .float32))
     }
 
     package func feedForward(
@@ -108,8 +107,7 @@ package final class InputRecorder: SparsityPolicy {
         let room = rowLimit - keptRows(layer: layer)
         guard room > 0 else { return nil }
         // bf16 halves what the sample takes; the fit averages over thousands of rows.
-        let copy = backend.makeTensor(rowCount: rows.context.count, width: input.width, type: .bfloat16)
-        backend.gatherRows(of: input, indices: rows.context, scale: 1, into: copy)
+        let copy = backend.gathered(input, rows: rows.context, type: .bfloat16)
         feedForwardInputs[layer, default: []].append(copy.rows(0..<min(room, copy.rowCount)))
         return nil
     }

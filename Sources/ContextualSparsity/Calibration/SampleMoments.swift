@@ -26,8 +26,7 @@ struct SampleMoments {
             return sums
         }
         let (xMean, hMean) = (mean(x), mean(h))
-        func covariance(_ a: Tensor, _ aMean: Tensor, _ b: Tensor, _ bMean: Tensor) -> Tensor {
-            let result = backend.makeTensor(rowCount: a.width, width: b.width, type: .float32)
+        func covariance(_ a: Tensor, _ aMean: Tensor, _ b: Tensor, _ bMean: Tensor, into result: Tensor) {
             backend.multiply(
                 [
                     MatrixProduct(
@@ -36,29 +35,32 @@ struct SampleMoments {
                         MatrixOperand(aMean, transposed: true), MatrixOperand(bMean, transposed: true),
                         scale: -1),
                 ], into: MatrixOutput(result))
-            return result
+        }
+        func matrix(_ rowCount: Int, _ width: Int) -> Tensor {
+            backend.makeTensor(rowCount: rowCount, width: width, type: .float32)
         }
         /// Of values with themselves: columns of a panel with those from it on, the rest by symmetry.
         func covariance(_ a: Tensor, _ mean: Tensor) -> Tensor {
-            let result = backend.makeTensor(rowCount: a.width, width: a.width, type: .float32)
+            let result = matrix(a.width, a.width)
             let panel = max(64, a.width / 8)
             for start in stride(from: 0, to: a.width, by: panel) {
                 let (own, from) = (start..<min(start + panel, a.width), start..<a.width)
-                let share = covariance(
-                    a.columns(from), mean.columns(from), a.columns(own), mean.columns(own))
-                backend.copy(share, scale: 1, into: result.rows(from).columns(own))
-                guard own.upperBound < a.width else { break }
-                let below = share.rows(own.count..<from.count)
+                covariance(
+                    a.columns(from), mean.columns(from), a.columns(own), mean.columns(own),
+                    into: result.rows(from).columns(own))
+                let beyond = own.upperBound..<a.width
+                guard !beyond.isEmpty else { break }
                 backend.copy(
-                    backend.transposed(below), scale: 1,
-                    into: result.rows(own).columns(own.upperBound..<a.width))
+                    backend.transposed(result.rows(beyond).columns(own)), scale: 1,
+                    into: result.rows(own).columns(beyond))
             }
             return result
         }
         inputMean = xMean
         channelMean = hMean
         inputs = covariance(x, xMean)
-        inputsChannels = covariance(x, xMean, h, hMean)
+        inputsChannels = matrix(x.width, h.width)
+        covariance(x, xMean, h, hMean, into: inputsChannels)
         channels = covariance(h, hMean)
     }
 }

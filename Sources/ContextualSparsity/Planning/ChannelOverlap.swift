@@ -34,9 +34,7 @@ package final class ChannelOverlap: SparsityPolicy {
         let use = policy.feedForward(layer: layer, input: input, rows: rows, on: backend)
         guard let kept = use?.selection?.kept else { return nil }
         let linears = model.linears(ofLayer: layer)
-        let context = backend.makeTensor(
-            rowCount: rows.context.count, width: input.width, type: .float32)
-        backend.gatherRows(of: input, indices: rows.context, scale: 1, into: context)
+        let context = backend.gathered(input, rows: rows.context, type: .float32)
         let channels = backend.gatedChannels(
             context, linears, model.configuration.activation, adapters: true)
         let energies = backend.makeTensor(rowCount: 1, width: channels.width, type: .float32)

@@ -67,7 +67,7 @@ package final class DivergenceMeter {
             logits.withUnsafeBufferPointer { sparse in
                 divergences.withUnsafeMutableBufferPointer { divergences in
                     nonisolated(unsafe) let (dense, sparse, divergences) = (dense, sparse, divergences)
-                    Self.forEachRow(of: targets.count * width, width: width) { row, elements in
+                    Self.forEachRow(count: targets.count, width: width) { row, elements in
                         divergences[row] = elements.reduce(0) { sum, index in
                             sum + exp(dense[index]) * (dense[index] - sparse[index])
                         }
@@ -85,7 +85,7 @@ package final class DivergenceMeter {
     private static func normalise(_ logits: inout [Float], width: Int) {
         logits.withUnsafeMutableBufferPointer { logits in
             nonisolated(unsafe) let logits = logits
-            forEachRow(of: logits.count, width: width) { _, elements in
+            forEachRow(count: logits.count / width, width: width) { _, elements in
                 let largest = elements.reduce(-Float.infinity) { max($0, logits[$1]) }
                 let sum = elements.reduce(Float(0)) { $0 + exp(logits[$1] - largest) }
                 let normaliser = largest + log(sum)
@@ -96,9 +96,9 @@ package final class DivergenceMeter {
 
     /// On all cores; a row's elements are taken by one.
     private static func forEachRow(
-        of count: Int, width: Int, _ body: @Sendable (_ row: Int, _ elements: Range<Int>) -> Void
+        count: Int, width: Int, _ body: @Sendable (_ row: Int, _ elements: Range<Int>) -> Void
     ) {
-        DispatchQueue.concurrentPerform(iterations: count / width) { row in
+        DispatchQueue.concurrentPerform(iterations: count) { row in
             body(row, row * width..<(row + 1) * width)
         }
     }

@@ -61,9 +61,7 @@ package struct OracleScores: ChannelScorer {
     private func outputs(
         of linears: [Linear], _ input: Tensor, _ rows: RowPartition, on backend: any Backend
     ) -> [Tensor] {
-        let gathered = backend.makeTensor(
-            rowCount: rows.context.count, width: input.width, type: .float32)
-        backend.gatherRows(of: input, indices: rows.context, scale: 1, into: gathered)
+        let gathered = backend.gathered(input, rows: rows.context, type: .float32)
         let tape = Tape(backend: backend, isRecording: false)
         return tape.linears(
             tape.constant(gathered),

@@ -38,11 +38,7 @@ extension Tape {
                 return contribute(dq, dk, dv)
             }
             let (rows, some) = gradients.queries(of: shape, on: backend)
-            func picked(_ x: Tensor) -> Tensor {
-                let result = backend.makeTensor(rowCount: rows.count, width: x.width, type: x.type)
-                backend.gatherRows(of: x, indices: rows, scale: 1, into: result)
-                return result
-            }
+            func picked(_ x: Tensor) -> Tensor { backend.gathered(x, rows: rows) }
             let someQueries = picked(q)
             let someGradients = empty(like: someQueries)
             backend.attentionBackward(

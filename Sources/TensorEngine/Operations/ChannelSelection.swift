@@ -170,6 +170,13 @@ extension Backend {
         return Tensor(storage: picked.storage, rowCount: 1, width: indices.count, type: vector.type)
     }
 
+    /// Rows of x as a new tensor [rows, width], in x's type unless another is given.
+    package func gathered(_ x: Tensor, rows: Tensor, type: ElementType? = nil) -> Tensor {
+        let result = makeTensor(rowCount: rows.count, width: x.width, type: type ?? x.type)
+        gatherRows(of: x, indices: rows, scale: 1, into: result)
+        return result
+    }
+
     /// left right^T as a new tensor [rows, columns].
     package func product(_ left: MatrixOperand, _ right: MatrixOperand, scale: Float = 1, type: ElementType)
         -> Tensor

@@ -32,8 +32,7 @@ extension Tape {
 
     /// Rows `indices` (int32, distinct) of x: the last block computes only the rows whose output is used.
     package func selectRows(_ x: Variable, _ indices: Tensor) -> Variable {
-        let output = backend.makeTensor(rowCount: indices.count, width: x.value.width, type: x.value.type)
-        backend.gatherRows(of: x.value, indices: indices, scale: 1, into: output)
+        let output = backend.gathered(x.value, rows: indices)
         guard isRecording, let slot = x.gradientSlot else { return constant(output) }
         return record(output) { [backend] gradient in
             let (target, accumulates) = slot.target(on: backend)

@@ -223,10 +223,7 @@ private struct GatedPass {
             return Kept(rows: rows, positions: nil, gateValue: gateValue, upValue: upValue)
         }
         func picked(_ values: Tensor) -> Tensor {
-            let result = network.backend.makeTensor(
-                rowCount: choice.positions.count, width: values.width, type: values.type)
-            network.backend.gatherRows(of: values, indices: choice.positions, scale: 1, into: result)
-            return result
+            network.backend.gathered(values, rows: choice.positions)
         }
         return Kept(
             rows: choice.rows, positions: choice.positions, gateValue: picked(gateValue),

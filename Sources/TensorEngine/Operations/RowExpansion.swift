@@ -36,9 +36,7 @@ extension Tape {
     /// Rows `sources` of x [R, D] -> [rows, D]. The gradient of a row is the sum of what its copies get, rounded once.
     package func expandRows(_ x: Variable, _ expansion: RowExpansion) -> Variable {
         expansion.check(x.value)
-        let output = backend.makeTensor(
-            rowCount: expansion.sources.count, width: x.value.width, type: x.value.type)
-        backend.gatherRows(of: x.value, indices: expansion.sources, scale: 1, into: output)
+        let output = backend.gathered(x.value, rows: expansion.sources)
         guard isRecording, let slot = x.gradientSlot else { return constant(output) }
         let (rowCount, width) = (x.value.rowCount, x.value.width)
         return record(output) { [backend] gradient in

@@ -103,8 +103,7 @@ package final class SparsityPlanner {
         return try plan(within: section.lossBound)
     }
 
-    /// The least harmful plan for a budget or the cheapest within a bound, among those that differ in how many context rows
-    /// pass gradients on.
+    /// A plan with the gradients of some of the context rows.
     private struct Candidate {
         let allocation: BudgetAllocation
         let gradients: TrainingHarm.Gradients
@@ -165,9 +164,9 @@ package final class SparsityPlanner {
                 !best.allocation.plan.isDense
             else { return nil }
             let planned = try fitted(best.allocation)
-            let allowed = allowed(best.gradients)
-            if planned.reading.divergence <= allowed { return planned }
-            part *= 0.9 * allowed / planned.reading.divergence
+            let limit = allowed(best.gradients)
+            if planned.reading.divergence <= limit { return planned }
+            part *= 0.9 * limit / planned.reading.divergence
         }
         return nil
     }

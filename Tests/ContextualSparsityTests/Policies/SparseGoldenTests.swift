@@ -35,6 +35,7 @@ import Testing
         let result = try run.train(batch.sequences, labels: batch.labels, policy: policy)
 
         let sets = expected.names.filter { $0.hasPrefix("kept.") }
+        #expect(sets.isEmpty == (plan.feedForward.isEmpty && plan.attention.isEmpty))
         #expect(policy.kept.count == sets.count)
         for set in sets {
             #expect(policy.kept[String(set.dropFirst(5))] == (try expected.integers(set)), "\(set)")

@@ -1,0 +1,110 @@
+// Layers that learn from rows chosen in the backward pass: as if they went through all rows, the others having no gradient.
+
+import TensorEngine
+import TestSupport
+import Testing
+
+extension `Layers with selected channels` {
+    /// Gradients of x, A and B where the rows with the largest gradients alone pass theirs on; with `reads` the layers know
+    /// which rows these are, without they go through all.
+    private func narrowed(
+        reads: Bool, dropoutRate: Float,
+        _ layers: (Tape, Variable, LowRankPair, _ gradient: RowGradient) -> [Variable]
+    ) throws -> [[Float]] {
+        let tape = Tape(backend: backend)
+        let input = Variable(random(9, 6, seed: 5), needsGradient: true)
+        let pair = LowRankPair(
+            a: Parameter(name: "A", value: random(3, 6, seed: 3)),
+            b: Parameter(name: "B", value: random(6, 3, seed: 4)), scale: 2,
+            dropoutRate: dropoutRate)
+        let chosen = GradientRows()
+        let results = layers(tape, input, pair, reads ? .chosen(chosen) : .exact)
+        // What later rows read of the other results reaches every row.
+        for result in results.dropFirst() { _ = weightedSum(result, on: tape, seed: 7) }
+        let narrow = tape.keepLargestGradients(
+            results[0], of: backend.upload(narrowedContext), share: 0.4, into: chosen)
+        _ = weightedSum(narrow, on: tape)
+        tape.backward()
+        return [input.gradient, pair.a.gradient, pair.b.gradient].compactMap { $0 }
+            .map(backend.download)
+    }
+
+    private var narrowedContext: [Int32] { [0, 3, 4, 7, 8] }
+
+    @Test(arguments: [FrozenWeight.Layout.outputRows, .inputRows], [Float(0), 0.4])
+    func `do less where rows are chosen by their gradients, with the same result`(
+        layout: FrozenWeight.Layout, dropoutRate: Float
+    ) throws {
+        let weights = (0..<2).map { FrozenWeight(random(6, 6, seed: 2 + $0), layout: layout) }
+        let selection = selection([1, 2, 5], of: 6)
+        let shared = random(2, 6, seed: 14)
+        func map(_ seed: UInt64) -> Compensation { Compensation(down: shared, up: random(2, 6, seed: seed)) }
+        let uses: [(ChannelUse, ChannelUse)] = [
+            (.all, .all), (ChannelUse(selection, compensation: map(15)), ChannelUse(selection)),
+            (.replaced(by: map(15)), .replaced(by: map(16))),
+        ]
+        for (first, second) in uses {
+            func gradients(reads: Bool) throws -> [[Float]] {
+                try narrowed(reads: reads, dropoutRate: dropoutRate) { tape, x, pair, gradient in
+                    var first = first
+                    first.gradient = gradient
+                    return tape.linears(
+                        x,
+                        [
+                            LinearLayer(weights[0], adapter: pair, dropoutSeed: 3),
+                            LinearLayer(weights[1], dropoutSeed: 4),
+                        ], parts: parts(context: narrowedContext, of: 9, [first, second]))
+                }
+            }
+            for (chosen, all) in zip(try gradients(reads: true), try gradients(reads: false)) {
+                expectClose(chosen, all, absolute: 1e-6, relative: 1e-5)
+            }
+        }
+    }
+
+    @Test(arguments: SparseKind.allCases, [Float(0), 0.4])
+    func `a network does less where rows are chosen by their gradients, with the same result`(
+        kind: SparseKind, dropoutRate: Float
+    ) throws {
+        let selection = selection([0, 3, 4, 8], of: 9)
+        let weights = (0..<3).map { random(9, 6, seed: 20 + $0) }
+        let pairs = [(9, 6), (9, 6), (6, 9)].enumerated().map { number, shape in
+            let seed = UInt64(40 + 2 * number)
+            return LowRankPair(
+                a: Parameter(name: "A", value: random(2, shape.1, seed: seed)),
+                b: Parameter(name: "B", value: random(shape.0, 2, seed: seed + 1)), scale: 0.7,
+                dropoutRate: dropoutRate)
+        }
+        func gradients(reads: Bool) throws -> [[Float]] {
+            for pair in pairs {
+                pair.a.clearGradient()
+                pair.b.clearGradient()
+            }
+            return try narrowed(reads: reads, dropoutRate: dropoutRate) { tape, x, _, gradient in
+                var use =
+                    switch kind {
+                    case .dense: ChannelUse.all
+                    case .compensated:
+                        ChannelUse(
+                            selection,
+                            compensation: Compensation(
+                                down: random(2, 6, seed: 14), up: random(2, 6, seed: 15)))
+                    case .adaptersAtFullWidth: ChannelUse(selection, adaptersSeeAllChannels: true)
+                    }
+                use.gradient = gradient
+                return [
+                    tape.feedForward(
+                        x,
+                        gate: LinearLayer(FrozenWeight(weights[0]), adapter: pairs[0], dropoutSeed: 1),
+                        up: LinearLayer(FrozenWeight(weights[1]), adapter: pairs[1], dropoutSeed: 2),
+                        down: LinearLayer(
+                            FrozenWeight(weights[2], layout: .inputRows), adapter: pairs[2], dropoutSeed: 3),
+                        activation: .silu, parts: parts(context: narrowedContext, of: 9, [use]))
+                ]
+            } + pairs.flatMap { [$0.a, $0.b] }.map { try backend.download(#require($0.gradient)) }
+        }
+        for (chosen, all) in zip(try gradients(reads: true), try gradients(reads: false)) {
+            expectClose(chosen, all, absolute: 1e-6, relative: 1e-5)
+        }
+    }
+}
