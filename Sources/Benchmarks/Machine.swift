@@ -27,8 +27,8 @@ struct Machine: Codable, Equatable {
         "machine: \(processor), \(cores) cores; \(instructionSet), \(threads) threads; commit \(commit); \(date)"
     }
 
-    /// Whether this processor multiplies bf16 pairs in one instruction, which PyTorch's fast path needs.
-    static var hasBF16Products: Bool { InstructionSet.available.contains(.avx512BF16) }
+    /// Whether this processor says that it multiplies bf16 pairs in one instruction, which PyTorch's fast path needs.
+    static var hasBF16Products: Bool { InstructionSet.avx512BF16.isAnnounced }
 
     private static func processorName() -> String {
         guard let text = try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8) else {

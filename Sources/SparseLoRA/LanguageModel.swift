@@ -60,8 +60,16 @@ public final class LanguageModel {
         return try ChatTemplate(source: text, location: path)
     }
 
-    /// What is wrong with `SPARSELORA_ISA`, whose choice is then not followed; nil when it is unset or followed.
+    /// What to know of `SPARSELORA_ISA` as it is set: that it is not followed, or asks for what the processor hides; else
+    /// nil.
     public static var environmentProblem: String? { CPUBackend.settingProblem }
+
+    /// The value of `SPARSELORA_ISA` for a faster instruction set that this processor executes without announcing it, as
+    /// in some virtual machines; nil where there is none or it is in use. Not used unasked: a virtual machine may move to
+    /// a processor without it.
+    public static var hiddenInstructionSet: String? {
+        InstructionSet.hidden.flatMap { $0 == .current ? nil : $0.rawValue }
+    }
 
     /// Parameters of the base model.
     public var parameterCount: Int {

@@ -16,17 +16,25 @@ typedef enum sl_isa {
     SL_ISA_COUNT = 6,
 } sl_isa;
 
-/// The instruction set in use. The first call picks the best that the processor has, or the one that the
+/// The instruction set in use. The first call picks the fastest that the processor announces, or the one that the
 /// environment variable SPARSELORA_ISA names (an unknown or unavailable name is reported by sl_isa_problem).
 sl_isa sl_isa_current(void);
 /// Switches the instruction set of kernels that this thread calls, so that tests running side by side do not switch
 /// each other's; false, and no change, when this processor lacks it. A kernel looks its table up on its caller's
 /// thread and takes it along to the pool's threads.
 bool sl_isa_select(sl_isa isa);
+/// Whether this processor executes it: announced, or for the bf16 dot product found by trying. Virtual machines hide
+/// what not all of their hosts have, so the unannounced is used where someone asks for it, never of itself.
 bool sl_isa_available(sl_isa isa);
+/// Whether this processor says that it has it.
+bool sl_isa_announced(sl_isa isa);
+/// The set that products run fastest on, of those announced or of all available. Some processors have the bf16 dot
+/// product at half the rate of multiply-adds in f32, so it is timed.
+sl_isa sl_isa_fastest(bool announced);
 /// "avx512bf16", "avx512", "avx2", "neon", "portable" or "emulated-bf16".
 const char *sl_isa_name(sl_isa isa);
-/// Nonzero-length text when SPARSELORA_ISA could not be honoured, else "".
+/// What the user should know of SPARSELORA_ISA: that it could not be honoured, or asks for what the processor does not
+/// announce; else "".
 const char *sl_isa_problem(void);
 
 #endif

@@ -15,6 +15,11 @@ final class TrainingView {
     func describe(_ run: FineTuning) {
         progress.clear()
         for line in run.description { Terminal.note(line) }
+        if let set = LanguageModel.hiddenInstructionSet {
+            Terminal.note(
+                "note: this processor runs \(set) faster, but does not announce it, as some virtual machines do not. "
+                    + "SPARSELORA_ISA=\(set) uses it")
+        }
     }
 
     /// While a sparsity plan is made.

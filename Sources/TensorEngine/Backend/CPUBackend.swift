@@ -13,7 +13,7 @@ package final class CPUBackend: Backend {
         "\(String(cString: sl_isa_name(sl_isa_current()))), \(sl_thread_count()) threads"
     }
 
-    /// What is wrong with the `SPARSELORA_ISA` setting, if anything.
+    /// What the user should know of the `SPARSELORA_ISA` setting, if anything.
     package static var settingProblem: String? {
         let problem = String(cString: sl_isa_problem())
         return problem.isEmpty ? nil : problem

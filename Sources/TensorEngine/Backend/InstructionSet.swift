@@ -12,8 +12,17 @@ package enum InstructionSet: String, CaseIterable, Sendable {
     /// The code of `avx512BF16` with its dot product spelled out for AVX2: slow, for tests.
     case emulatedBF16 = "emulated-bf16"
 
-    /// The sets that this processor has.
+    /// The sets that this processor executes, whether it announces them or not.
     package static var available: [InstructionSet] { allCases.filter { sl_isa_available($0.kernelValue) } }
+
+    /// Whether the processor says that it has this set; one that a virtual machine hides is used only on request.
+    package var isAnnounced: Bool { sl_isa_announced(kernelValue) }
+
+    /// The set that products run fastest on, when the processor executes it without announcing it.
+    package static var hidden: InstructionSet? {
+        let fastest = allCases.first { $0.kernelValue == sl_isa_fastest(false) }
+        return fastest?.isAnnounced == false ? fastest : nil
+    }
 
     /// The set that kernels called from this thread run on.
     package static var current: InstructionSet {
