@@ -10,6 +10,7 @@
 #include <immintrin.h>
 #define SL_SUFFIX avx2
 #define SL_LANES 8
+#define SL_HARDWARE_AVX512 0
 #define SL_DOT 0
 #define SL_HARDWARE_BF16 0
 #define SL_ROW_STEP 6

@@ -10,6 +10,7 @@
 #include <immintrin.h>
 #define SL_SUFFIX avx512_bf16
 #define SL_LANES 16
+#define SL_HARDWARE_AVX512 1
 #define SL_DOT 1
 #define SL_HARDWARE_BF16 1
 #define SL_ROW_STEP 14

@@ -10,6 +10,7 @@
 #include <immintrin.h>
 #define SL_SUFFIX emulated_bf16
 #define SL_LANES 16
+#define SL_HARDWARE_AVX512 0
 #define SL_DOT 1
 #define SL_HARDWARE_BF16 0
 #define SL_ROW_STEP 14

@@ -9,6 +9,7 @@
 #if defined(__aarch64__)
 #define SL_SUFFIX neon
 #define SL_LANES 4
+#define SL_HARDWARE_AVX512 0
 #define SL_DOT 0
 #define SL_HARDWARE_BF16 0
 #define SL_ROW_STEP 8

@@ -8,6 +8,7 @@
 
 #define SL_SUFFIX portable
 #define SL_LANES 4
+#define SL_HARDWARE_AVX512 0
 #define SL_DOT 0
 #define SL_HARDWARE_BF16 0
 #define SL_ROW_STEP 4
