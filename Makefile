@@ -65,6 +65,10 @@ check-families: build $(VENV)/.installed ## Every model family agrees with trans
 
 GEMMA := $(CACHE)/gemma3-270m/gemma-3-270m-q4_k_m.gguf
 
+.PHONY: check-gemm
+check-gemm: build ## Matrix products as shares of the measured peak, on every instruction set that the processor executes
+	$(BENCHMARKS) kernels --products --check --rounds 9
+
 .PHONY: check-gemma
 check-gemma: build $(GEMMA) $(VENV)/.installed ## A real Gemma 3: loading time, logits and training beside transformers and PEFT
 	$(PYTHON) tools/checks/check_gemma.py --model $(GEMMA) --sparselora $(SPARSELORA) --data $(TRACE_DATA) \

@@ -9,8 +9,11 @@ struct KernelCases {
 
     static let share = "share of peak"
     static let gathered = "gathered/dense"
-    /// 370 of 465 GFLOP/s where the bar was set, the same share elsewhere.
-    static let productGoal = 370.0 / 465.0
+    /// With bf16 dot products 370 of 465 GFLOP/s where the bar was set, the same share elsewhere; with multiply-adds in f32,
+    /// which wait for twice as much memory, 0.7.
+    static func productGoal(_ set: InstructionSet, _ type: ElementType) -> Double {
+        set == .avx512BF16 && type == .bfloat16 ? 370.0 / 465.0 : 0.7
+    }
 
     static func scenario(_ set: InstructionSet, _ kind: Kind) -> String {
         "\(kind.rawValue), \(set.rawValue)"
@@ -39,7 +42,7 @@ struct KernelCases {
         } + [(1024, 49152, 576)]
 
     /// q, k, v, o, gate, up, down and head of SmolLM2-135M and of a Llama with 1.1 billion parameters.
-    private func products() -> [Figure] {
+    func products() -> [Figure] {
         [ElementType.bfloat16, .float32].flatMap { type in
             Self.wide.flatMap { rows, columns, depth -> [Figure] in
                 let x = tensor(rows, depth, type)

@@ -9,6 +9,9 @@ struct Contender {
     let command: [String]
     /// Seconds for one step, after which it is ended and counted as if it just had finished.
     var limit: Double
+    /// A contender that goes before it. Ended in the same way at twice that one's last step: enough to know which of two
+    /// is the faster.
+    var rival: String?
 }
 
 /// What one contender did.
@@ -53,10 +56,12 @@ struct Contest {
             standings[number].isBound = !isReady
             workers.append(isReady ? worker : nil)
         }
+        var lastSeconds: [String: Double] = [:]
         for round in 0..<warmup + rounds {
             for (number, worker) in workers.enumerated() {
                 guard let worker else { continue }
-                let limit = contenders[number].limit
+                let rivalSeconds = contenders[number].rival.flatMap { lastSeconds[$0] }
+                let limit = min(contenders[number].limit, rivalSeconds.map { 2 * $0 } ?? .infinity)
                 guard let answer = try worker.step(within: limit) else {
                     log("  \(worker.name): stopped after \(fixed(limit, 0)) s")
                     standings[number].isBound = true
@@ -66,6 +71,7 @@ struct Contest {
                     continue
                 }
                 let seconds = answer["seconds"]?.doubleValue ?? .nan
+                lastSeconds[worker.name] = seconds
                 log(
                     "  \(worker.name), \(round < warmup ? "warm-up" : "round \(round - warmup + 1)"): "
                         + "\(fixed(seconds, 3)) s")

@@ -26,10 +26,9 @@ extension SpeedSuite {
             ours(Self.denseName, work), ours(Self.halfName, work + ["--sparsity", "0.5"]),
             ours(Self.exactName, work + ["--dtype", "float32"]),
             ours(Self.checkpointedName, work + ["--checkpointing"]), peft(work, dtype: "float32"),
-            // Where it has no fast path one stopped step says enough.
-            peft(work, dtype: "bfloat16", limit: setting.isQuick && !Machine.hasBF16Products ? 30 : nil),
+            peft(work, dtype: "bfloat16", rival: setting.isQuick ? Self.peftName("float32") : nil),
         ]
-        let standings = try compete(scenario, contenders, rounds: setting.isQuick ? 2 : 5)
+        let standings = try compete(scenario, contenders, rounds: setting.isQuick ? 3 : 5)
         guard let dense = standings[Self.denseName], let half = standings[Self.halfName],
             let exact = standings[Self.exactName], let checkpointed = standings[Self.checkpointedName]
         else { return }

@@ -60,13 +60,13 @@ final class SpeedSuite {
     }
 
     /// PEFT taking the same steps; nil where there is no Python for it.
-    func peft(_ arguments: [String], dtype: String, limit: Double? = nil) -> Contender? {
+    func peft(_ arguments: [String], dtype: String, rival: String? = nil) -> Contender? {
         guard let python = setting.python else { return nil }
         let arguments = Array(arguments.drop { $0 == "step" })
         return Contender(
             name: Self.peftName(dtype),
             command: [python, setting.peer] + arguments + ["--dtype", dtype, "--worker"],
-            limit: limit ?? (setting.isQuick ? 120 : 300))
+            limit: setting.isQuick ? 120 : 300, rival: rival)
     }
 
     static func peftName(_ dtype: String) -> String { "PEFT \(dtype == "bfloat16" ? "bf16" : "f32")" }
