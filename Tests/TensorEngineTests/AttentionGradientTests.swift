@@ -43,31 +43,26 @@ func attentionShape(
                 on: backend))
     }
 
-    @Test(arguments: [0, 3], [0.0, 0.3, 1])
+    @Test(arguments: [0, 3], [[0, 2, 7, 11, 12, 18], [5]])
     func `of some queries are what they are when all are asked, the others having none`(
-        window: Int, share: Double
+        window: Int, learning: [Int32]
     ) throws {
         let shape = attentionShape(
             lengths: [3, 1, 9, 6], headCount: 4, keyValueHeadCount: 2, headWidth: 8, window: window,
             on: backend)
-        let dense: [Int32] = [0, 2, 7, 11, 12, 18]
-        let context = backend.upload((0..<19).filter { !dense.contains($0) })
         func gradients(asksAll: Bool) throws -> [[Float]] {
             let tape = Tape(backend: backend)
             var random = SeededRandom(seed: 8)
             let inputs = [32, 16, 16].map {
                 Variable(random.tensor(19, $0, on: backend), needsGradient: true)
             }
-            let chosen = GradientRows()
-            let some = QueryGradients(always: backend.upload(dense), chosen: share > 0 ? chosen : nil)
-            let output = tape.attention(
-                inputs[0], inputs[1], inputs[2], shape: shape, gradients: asksAll ? nil : some)
-            if share > 0 {
-                let narrow = tape.keepLargestGradients(output, of: context, share: share, into: chosen)
-                _ = weightedSum(narrow, on: tape)
-            } else {
-                _ = weightedSum(tape.selectRows(output, backend.upload(dense)), on: tape)
-            }
+            let chosen = GradientRows(among: nil)
+            let output = tape.choosingGradientRows(
+                tape.attention(
+                    inputs[0], inputs[1], inputs[2], shape: shape,
+                    gradients: asksAll ? nil : QueryGradients(chosen)),
+                share: Double(learning.count) / 19, into: [chosen])
+            _ = weightedSum(tape.selectRows(output, backend.upload(learning)), on: tape)
             tape.backward()
             return try inputs.map { backend.download(try #require($0.gradient)) }
         }

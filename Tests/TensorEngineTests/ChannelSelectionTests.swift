@@ -79,47 +79,6 @@ import Testing
         }
     }
 
-    @Test(arguments: [Float(0), 0.4]) func `give no gradient to the input of rows that pass none`(
-        dropoutRate: Float
-    ) throws {
-        let weight = FrozenWeight(random(7, 6, seed: 2))
-        let (a, b) = (random(3, 6, seed: 3), random(7, 3, seed: 4))
-        let x = random(5, 6, seed: 5)
-        let context: [Int32] = [1, 2, 4]
-        func results(_ gradient: RowGradient) throws -> (output: [Float], x: [Float], a: [Float], b: [Float])
-        {
-            let tape = Tape(backend: backend)
-            let input = Variable(x, needsGradient: true)
-            let pair = LowRankPair(
-                a: Parameter(name: "A", value: a), b: Parameter(name: "B", value: b), scale: 2,
-                dropoutRate: dropoutRate)
-            var use = ChannelUse.all
-            use.gradient = gradient
-            let output = tape.linears(
-                input, [LinearLayer(weight, adapter: pair, dropoutSeed: 3)],
-                parts: parts(context: context, of: 5, [use]))[0]
-            _ = weightedSum(output, on: tape)
-            tape.backward()
-            return try (
-                backend.download(output.value), backend.download(#require(input.gradient)),
-                backend.download(#require(pair.a.gradient)), backend.download(#require(pair.b.gradient))
-            )
-        }
-        let exact = try results(.exact)
-        let adapterOnly = try results(.adapterOnly)
-        let none = try results(.none)
-        #expect(exact.output == adapterOnly.output && exact.output == none.output)
-        #expect(adapterOnly.a == exact.a && adapterOnly.b == exact.b)
-        #expect(none.a != exact.a && none.b != exact.b)
-        for row in 0..<5 {
-            let elements = row * 6..<(row + 1) * 6
-            let expected =
-                context.contains(Int32(row)) ? [Float](repeating: 0, count: 6) : Array(exact.x[elements])
-            #expect(Array(adapterOnly.x[elements]) == expected, "row \(row)")
-            #expect(Array(none.x[elements]) == expected, "row \(row)")
-        }
-    }
-
     enum SparseKind: CaseIterable { case dense, compensated, adaptersAtFullWidth }
 
     @Test(arguments: SparseKind.allCases, [Float(0), 0.4])

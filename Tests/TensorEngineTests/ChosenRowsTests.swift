@@ -5,9 +5,9 @@ import TestSupport
 import Testing
 
 extension `Layers with selected channels` {
-    /// Gradients of x, A and B where the rows with the largest gradients alone pass theirs on; with `reads` the layers know
-    /// which rows these are, without they go through all.
-    private func narrowed(
+    /// Gradients of x, A and B where only some rows of the first result have a gradient; with `reads` the layers go through
+    /// those alone, being the ones with the largest, without through all.
+    private func gradients(
         reads: Bool, dropoutRate: Float,
         _ layers: (Tape, Variable, LowRankPair, _ gradient: RowGradient) -> [Variable]
     ) throws -> [[Float]] {
@@ -17,19 +17,20 @@ extension `Layers with selected channels` {
             a: Parameter(name: "A", value: random(3, 6, seed: 3)),
             b: Parameter(name: "B", value: random(6, 3, seed: 4)), scale: 2,
             dropoutRate: dropoutRate)
-        let chosen = GradientRows()
-        let results = layers(tape, input, pair, reads ? .chosen(chosen) : .exact)
+        let chosen = GradientRows(among: backend.upload(context))
+        let results = layers(tape, input, pair, reads ? .chosen(chosen) : .all)
         // What later rows read of the other results reaches every row.
         for result in results.dropFirst() { _ = weightedSum(result, on: tape, seed: 7) }
-        let narrow = tape.keepLargestGradients(
-            results[0], of: backend.upload(narrowedContext), share: 0.4, into: chosen)
-        _ = weightedSum(narrow, on: tape)
+        let learning: [Int32] = [1, 2, 3, 5, 6, 8]
+        let result = tape.choosingGradientRows(
+            results[0], share: Double(learning.count) / 9, into: [chosen])
+        _ = weightedSum(tape.selectRows(result, backend.upload(learning)), on: tape)
         tape.backward()
         return [input.gradient, pair.a.gradient, pair.b.gradient].compactMap { $0 }
             .map(backend.download)
     }
 
-    private var narrowedContext: [Int32] { [0, 3, 4, 7, 8] }
+    private var context: [Int32] { [0, 3, 4, 7, 8] }
 
     @Test(arguments: [FrozenWeight.Layout.outputRows, .inputRows], [Float(0), 0.4])
     func `do less where rows are chosen by their gradients, with the same result`(
@@ -44,8 +45,8 @@ extension `Layers with selected channels` {
             (.replaced(by: map(15)), .replaced(by: map(16))),
         ]
         for (first, second) in uses {
-            func gradients(reads: Bool) throws -> [[Float]] {
-                try narrowed(reads: reads, dropoutRate: dropoutRate) { tape, x, pair, gradient in
+            func results(reads: Bool) throws -> [[Float]] {
+                try gradients(reads: reads, dropoutRate: dropoutRate) { tape, x, pair, gradient in
                     var first = first
                     first.gradient = gradient
                     return tape.linears(
@@ -53,10 +54,10 @@ extension `Layers with selected channels` {
                         [
                             LinearLayer(weights[0], adapter: pair, dropoutSeed: 3),
                             LinearLayer(weights[1], dropoutSeed: 4),
-                        ], parts: parts(context: narrowedContext, of: 9, [first, second]))
+                        ], parts: parts(context: context, of: 9, [first, second]))
                 }
             }
-            for (chosen, all) in zip(try gradients(reads: true), try gradients(reads: false)) {
+            for (chosen, all) in zip(try results(reads: true), try results(reads: false)) {
                 expectClose(chosen, all, absolute: 1e-6, relative: 1e-5)
             }
         }
@@ -75,12 +76,12 @@ extension `Layers with selected channels` {
                 b: Parameter(name: "B", value: random(shape.0, 2, seed: seed + 1)), scale: 0.7,
                 dropoutRate: dropoutRate)
         }
-        func gradients(reads: Bool) throws -> [[Float]] {
+        func results(reads: Bool) throws -> [[Float]] {
             for pair in pairs {
                 pair.a.clearGradient()
                 pair.b.clearGradient()
             }
-            return try narrowed(reads: reads, dropoutRate: dropoutRate) { tape, x, _, gradient in
+            return try gradients(reads: reads, dropoutRate: dropoutRate) { tape, x, _, gradient in
                 var use =
                     switch kind {
                     case .dense: ChannelUse.all
@@ -99,11 +100,11 @@ extension `Layers with selected channels` {
                         up: LinearLayer(FrozenWeight(weights[1]), adapter: pairs[1], dropoutSeed: 2),
                         down: LinearLayer(
                             FrozenWeight(weights[2], layout: .inputRows), adapter: pairs[2], dropoutSeed: 3),
-                        activation: .silu, parts: parts(context: narrowedContext, of: 9, [use]))
+                        activation: .silu, parts: parts(context: context, of: 9, [use]))
                 ]
             } + pairs.flatMap { [$0.a, $0.b] }.map { try backend.download(#require($0.gradient)) }
         }
-        for (chosen, all) in zip(try gradients(reads: true), try gradients(reads: false)) {
+        for (chosen, all) in zip(try results(reads: true), try results(reads: false)) {
             expectClose(chosen, all, absolute: 1e-6, relative: 1e-5)
         }
     }

@@ -80,16 +80,24 @@ import Testing
         #expect(backend.elements(ofIndices: indices, at: backend.upload([])).count == 0)
     }
 
-    @Test func `rows are merged, and counted within boundaries`() {
-        func merged(_ a: [Int32], _ b: [Int32], _ boundaries: [Int32]) -> [[Int32]] {
-            let result = backend.merge(
-                backend.upload(a), backend.upload(b), boundaries: backend.upload(boundaries))
-            return [result.elements, result.counts].map(backend.downloadIndices)
+    @Test func `rows are found among candidates`() {
+        func positions(_ elements: [Int32], _ candidates: [Int32]) -> [Int32] {
+            backend.downloadIndices(
+                backend.positions(of: backend.upload(elements), in: backend.upload(candidates)))
         }
-        #expect(merged([1, 4, 9], [0, 5], [0, 4, 4, 6, 12]) == [[0, 1, 4, 5, 9], [0, 2, 2, 4, 5]])
-        #expect(merged([], [2], [0, 3]) == [[2], [0, 1]])
-        #expect(merged([2], [], [0, 2]) == [[2], [0, 0]])
-        #expect(merged([], [], [0, 2]) == [[], [0, 0]])
+        #expect(positions([1, 4, 9], [0, 1, 2, 9, 10]) == [1, 3])
+        #expect(positions([0, 1], [0, 1]) == [0, 1])
+        #expect(positions([], [3]) == [] && positions([3], []) == [] && positions([7], [3]) == [])
+    }
+
+    @Test func `rows are counted below boundaries`() {
+        func counts(_ elements: [Int32], _ boundaries: [Int32]) -> [Int32] {
+            backend.downloadIndices(
+                backend.counts(of: backend.upload(elements), below: backend.upload(boundaries)))
+        }
+        #expect(counts([0, 1, 4, 5, 9], [0, 4, 4, 6, 12]) == [0, 2, 2, 4, 5])
+        #expect(counts([2], [0, 3]) == [0, 1])
+        #expect(counts([], [0, 2]) == [0, 0])
     }
 
     @Test func `no rows sum to zero`() {

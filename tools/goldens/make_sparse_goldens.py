@@ -43,7 +43,7 @@ class Case:
     def option(self, name: str):
         defaults = {"dense_sink_tokens": 0, "context_tokens": "labels", "sparse_output_share": 0.0,
                     "feed_forward_adapters": "channel_masked", "pair_aware": False,
-                    "context_gradient_share": 1.0}  # fmt: skip
+                    "gradient_share": 1.0}  # fmt: skip
         return self.options.get(name, defaults[name])
 
 
@@ -74,13 +74,13 @@ CASES = [
     Case("smollm3-windows", "family-smollm3-windows", layers(3, 0.5), layers(3, 0.5), {"context_tokens": "all"}),
     Case("olmo2", "family-olmo2", layers(2, 0.6), layers(2, 0.5)),
     Case("granite", "family-granite", layers(2, 0.7), layers(2, 0.5), {"pair_aware": True}),
-    Case("llama-gradients", "lora/model", {}, {}, {"context_gradient_share": 0.4}, adapter="lora/all-linear"),
-    Case("qwen2-no-gradients", "family-qwen2", layers(2, 0.5), layers(2, 0.5), {"context_gradient_share": 0.0}),
+    Case("llama-gradients", "lora/model", {}, {}, {"gradient_share": 0.4}, adapter="lora/all-linear"),
+    Case("qwen2-gradients", "family-qwen2", layers(2, 0.5), layers(2, 0.5), {"gradient_share": 0.7}),
     Case("gemma3-gradients", "family-gemma3", layers(7, 0.5), layers(7, 0.5),
-         {"context_gradient_share": 0.3, "dense_sink_tokens": 1}),
-    Case("phi3-gradients", "family-phi3", layers(2, 0.6), {}, {"context_gradient_share": 0.5}),
+         {"gradient_share": 0.3, "dense_sink_tokens": 1}),
+    Case("phi3-gradients", "family-phi3", layers(2, 0.6), {}, {"gradient_share": 0.5}),
     Case("olmo2-gradients", "family-olmo2", {}, layers(2, 0.5),
-         {"context_gradient_share": 0.25, "feed_forward_adapters": "dense"}),
+         {"gradient_share": 0.25, "feed_forward_adapters": "dense"}),
 ]  # fmt: skip
 
 
@@ -282,25 +282,30 @@ class SparseBlock:
 
 
 class GradientChoice:
-    """Lets the context rows with the largest gradients alone pass theirs on through a decoder layer."""
+    """Computes a decoder layer's gradients for the rows with the largest alone; the others' pass it by."""
 
     def __init__(self, batch: "SparseBatch", share: float, block):
-        self.rows, self.share, self.is_clear = batch.context[..., 0].flatten(), share, True
-        block.register_forward_hook(lambda _, __, output: output.register_hook(self.narrow) and None)
+        self.rows, self.share, self.is_clear = batch.mask.flatten().bool(), share, True
+        block.register_forward_hook(lambda _, __, output: output.register_hook(self.choose) and None)
+        for branch in (block.self_attn, block.mlp):
+            branch.register_forward_hook(self.narrow)
 
-    def narrow(self, gradient: torch.Tensor) -> torch.Tensor:
+    def choose(self, gradient: torch.Tensor) -> None:
         rows = self.rows.nonzero()[:, 0]
         norms = gradient.flatten(0, 1)[rows].norm(dim=-1)
-        count = max(1, math.floor(self.share * len(rows) + 0.5)) if self.share > 0 else 0
+        count = max(1, math.floor(self.share * len(rows) + 0.5))
         order = norms.argsort(descending=True)
         try:
-            if count > 0:
-                check_margin(norms[order].tolist(), count)
+            check_margin(norms[order].tolist(), count)
         except Margin:
             self.is_clear = False
         lost = torch.zeros_like(self.rows)
         lost[rows[order[count:]]] = True
-        return gradient.masked_fill(lost.view(gradient.shape[:2])[..., None], 0)
+        self.lost = lost.view(gradient.shape[:2])[..., None]
+
+    def narrow(self, _module, _inputs, output) -> None:
+        result = output[0] if isinstance(output, tuple) else output
+        result.register_hook(lambda gradient: gradient.masked_fill(self.lost, 0))
 
 
 class SparseBatch:
@@ -356,7 +361,7 @@ def run(case: Case, folder: Path, seed: int):
     batch = SparseBatch(case, sequences, labels)
     decoder = model.get_base_model().model
     blocks = [SparseBlock(batch, case, layer, block, model.config) for layer, block in enumerate(decoder.layers)]
-    share = case.option("context_gradient_share")
+    share = case.option("gradient_share")
     choices = [GradientChoice(batch, share, block) for block in decoder.layers[:-1]] if share < 1 else []
     logits = model(input_ids=batch.tokens, attention_mask=batch.mask).logits
     loss = F.cross_entropy(logits.flatten(0, 1), batch.targets.flatten(), ignore_index=-100, reduction="sum")

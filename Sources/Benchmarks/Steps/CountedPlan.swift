@@ -7,18 +7,18 @@ enum CountedPlan {
     /// The same share of every block from a fifteenth of the depth to the last layer but one, so that a step spends this
     /// share of plain LoRA's operations.
     ///
-    /// As training does, it first leaves out channels; where these do not suffice, gradients of context rows as well.
+    /// As training does, it first leaves out channels; where these do not suffice, gradients of rows as well.
     /// - Returns: nil when no such plan spends so little on these batches.
     static func spending(
         _ share: Double, step: TimedStep, batches: [LabelledSequences]
     ) -> SparsityPlan? {
         let layers = step.model.configuration.layerCount
         let plain = step.cost(of: batches, sharesPrefixes: false).total
-        for gradientShare in [1, 0.5, 0.25, 0] {
+        for gradientShare in [1, 0.75, 0.5, 0.3] {
             func plan(_ part: Double) -> SparsityPlan {
                 var plan = SparsityPlan.uniform(
                     feedForward: 0.95 * part, attention: 0.75 * part, layers: layers / 15..<layers - 1)
-                plan.contextGradientShare = gradientShare
+                plan.gradientShare = gradientShare
                 return plan
             }
             func spent(_ part: Double) -> Double { step.cost(of: batches, plan: plan(part)).total / plain }

@@ -29,47 +29,43 @@ struct BlockCostCounter {
     ///   - keys: the rows that become keys and values.
     ///   - queries: those that become queries and go on from there.
     ///   - pairs: of queries and keys that they see.
-    ///   - pairsWithGradient: of those queries whose result has one.
+    ///   - gradientShare: of the queries, whose gradients go through the block.
     mutating func count(
-        _ layer: Int, keys: PartitionedRows, queries: PartitionedRows, pairs: Double,
-        pairsWithGradient: Double
+        _ layer: Int, keys: PartitionedRows, queries: PartitionedRows, pairs: Double, gradientShare: Double
     ) {
         let attended = countAttention(
-            layer, keys: keys, queries: queries, pairs: pairs, pairsWithGradient: pairsWithGradient)
+            layer, keys: keys, queries: queries, pairs: pairs, gradientShare: gradientShare)
         let residual = needsGradient || attended
-        needsGradient = countFeedForward(layer, rows: queries, needsGradient: residual)
+        needsGradient = countFeedForward(
+            layer, rows: queries, needsGradient: residual, gradientShare: gradientShare)
     }
 
     /// Gives whether the result needs a gradient.
     private mutating func countAttention(
-        _ layer: Int, keys: PartitionedRows, queries: PartitionedRows, pairs: Double,
-        pairsWithGradient: Double
+        _ layer: Int, keys: PartitionedRows, queries: PartitionedRows, pairs: Double, gradientShare: Double
     ) -> Bool {
         let share = plan.attention[layer] ?? 0
         let (width, keyValueWidth) = (model.width, model.keyValueWidth)
         let kept = AttentionChannels(model, plan, share: share)
         let isReplaced = share > 0 && plan.method == .calibrated
-        let (sameRow, laterRows) = (SparseGradient.ofSameRow(plan), SparseGradient.ofLaterRows(plan))
         func projection(
-            _ name: BlockProjection, _ rows: PartitionedRows, output: Int, keeping: Int,
-            _ gradient: SparseGradient
+            _ name: BlockProjection, _ rows: PartitionedRows, output: Int, keeping: Int, gradientShare: Double
         ) -> Product {
             Product(
                 rows: rows, input: width, output: output,
                 sparseCost: isReplaced ? kept.rank * output : width * keeping,
-                rank: ranks[layer, name], gradient: gradient)
+                rank: ranks[layer, name], gradientShare: gradientShare)
         }
         let query = projection(
-            .query, queries, output: model.queryWidth, keeping: kept.queries, sameRow)
-        let key = projection(
-            .key, keys, output: keyValueWidth, keeping: kept.keys, laterRows)
-        let value = projection(
-            .value, keys, output: keyValueWidth, keeping: kept.values, laterRows)
+            .query, queries, output: model.queryWidth, keeping: kept.queries, gradientShare: gradientShare)
+        // Every key and value gets a gradient from the queries that have one.
+        let key = projection(.key, keys, output: keyValueWidth, keeping: kept.keys, gradientShare: 1)
+        let value = projection(.value, keys, output: keyValueWidth, keeping: kept.values, gradientShare: 1)
         if isReplaced {
             // The map's first factor, which the three share.
             let shared = 2 * Double(keys.sparse) * Double(width) * Double(kept.rank)
             cost.frozenForward += shared
-            if needsGradient { cost.frozenBackward += laterRows.ofInput * shared }
+            if needsGradient { cost.frozenBackward += shared }
         }
         let inputNeedsGradient = needsGradient
         for product in [query, key, value] {
@@ -81,33 +77,34 @@ struct BlockCostCounter {
         }
         let attentionNeedsGradient = inputNeedsGradient || [query, key, value].contains { $0.rank > 0 }
         // Two products forward; five backward, scores and their gradient included.
-        let products = 2 * pairs + (attentionNeedsGradient ? 5 * pairsWithGradient : 0)
+        let products = (2 + (attentionNeedsGradient ? 5 * gradientShare : 0)) * pairs
         cost.attention += products * 2 * Double(model.queryWidth)
         let output = Product(
             rows: queries, input: model.queryWidth, output: width,
             sparseCost: isReplaced
                 ? kept.outputRank * (model.queryWidth + width) : kept.outputInputs * width,
-            rank: ranks[layer, .output], gradient: sameRow)
+            rank: ranks[layer, .output], gradientShare: gradientShare)
         add(output, inputNeedsGradient: attentionNeedsGradient)
         return attentionNeedsGradient || output.rank > 0
     }
 
     /// Gives whether the result needs a gradient.
-    private mutating func countFeedForward(_ layer: Int, rows: PartitionedRows, needsGradient: Bool) -> Bool {
+    private mutating func countFeedForward(
+        _ layer: Int, rows: PartitionedRows, needsGradient: Bool, gradientShare: Double
+    ) -> Bool {
         let share = plan.feedForward[layer] ?? 0
         let (width, inner) = (model.width, model.feedForwardWidth)
         let kept = KeptChannels.count(of: inner, dropping: share)
         let seesKeptOnly = share > 0 && plan.feedForwardAdapters == .channelMasked
-        let gradient = SparseGradient.ofSameRow(plan)
         func gated(_ name: BlockProjection) -> Product {
             Product(
                 rows: rows, input: width, output: inner, sparseCost: width * kept, rank: ranks[layer, name],
-                gradient: gradient, adapterOutput: seesKeptOnly ? kept : inner)
+                gradientShare: gradientShare, adapterOutput: seesKeptOnly ? kept : inner)
         }
         let (gate, up) = (gated(.gate), gated(.up))
         let down = Product(
             rows: rows, input: inner, output: width, sparseCost: kept * width, rank: ranks[layer, .down],
-            gradient: gradient, adapterInput: seesKeptOnly ? kept : inner)
+            gradientShare: gradientShare, adapterInput: seesKeptOnly ? kept : inner)
         let innerNeedsGradient = needsGradient || gate.rank > 0 || up.rank > 0
         add(gate, inputNeedsGradient: needsGradient)
         add(up, inputNeedsGradient: needsGradient)
@@ -117,7 +114,7 @@ struct BlockCostCounter {
             case .calibrated:
                 // What the other channels would have added is one map of the block's input to its output.
                 let map = 2 * Double(rows.sparse) * Double(plan.rank) * Double(2 * width)
-                cost.estimator += (1 + (needsGradient ? gradient.ofInput : 0)) * map
+                cost.estimator += (1 + (needsGradient ? gradientShare : 0)) * map
             case .paper:
                 // The published estimator scores one mean row of each sequence.
                 cost.estimator += 2 * gate.lowRank(plan.rank, sequenceCount)
@@ -163,23 +160,6 @@ private struct AttentionChannels {
     }
 }
 
-/// What sparse rows give in the backward pass; dense rows give everything.
-private struct SparseGradient {
-    /// The shares of the rows that give the adapter and the layer's input a gradient.
-    let ofAdapter: Double
-    let ofInput: Double
-
-    /// Of results that only the row itself reads.
-    static func ofSameRow(_ plan: SparsityPlan) -> SparseGradient {
-        SparseGradient(ofAdapter: plan.contextGradientShare, ofInput: plan.contextGradientShare)
-    }
-
-    /// Of results that later rows read as well.
-    static func ofLaterRows(_ plan: SparsityPlan) -> SparseGradient {
-        SparseGradient(ofAdapter: 1, ofInput: plan.contextGradientShare > 0 ? 1 : 0)
-    }
-}
-
 /// One linear layer for some rows.
 private struct Product {
     let rows: PartitionedRows
@@ -188,21 +168,22 @@ private struct Product {
     /// Multiply-adds of the frozen weight, or of what stands for it, for one sparse row.
     let sparseCost: Int
     let rank: Int
-    let gradient: SparseGradient
+    /// Of the rows, that give the adapter and the input a gradient.
+    let gradientShare: Double
     /// How many of its inputs and outputs the adapter sees of a sparse row.
     let adapterInput: Int
     let adapterOutput: Int
 
     init(
         rows: PartitionedRows, input: Int, output: Int, sparseCost: Int, rank: Int,
-        gradient: SparseGradient, adapterInput: Int? = nil, adapterOutput: Int? = nil
+        gradientShare: Double, adapterInput: Int? = nil, adapterOutput: Int? = nil
     ) {
         self.rows = rows
         self.input = input
         self.output = output
         self.sparseCost = sparseCost
         self.rank = rank
-        self.gradient = gradient
+        self.gradientShare = gradientShare
         self.adapterInput = adapterInput ?? input
         self.adapterOutput = adapterOutput ?? output
     }
@@ -210,7 +191,7 @@ private struct Product {
     /// The frozen weight, once.
     var forward: Double { dense + sparse }
     /// The gradient of its input.
-    var backward: Double { dense + gradient.ofInput * sparse }
+    var backward: Double { gradientShare * forward }
 
     private var dense: Double { 2 * Double(rows.dense) * Double(input) * Double(output) }
     private var sparse: Double { 2 * Double(rows.sparse) * Double(sparseCost) }
@@ -221,11 +202,9 @@ private struct Product {
             2 * Double(rank) * Double(rowCount) * Double(width)
         }
         // Forward both factors; backward the gradients of both, that of the projected input, and the input's.
-        let dense =
-            (inputNeedsGradient ? 3 : 2) * factor(input, rows.dense) + 3 * factor(output, rows.dense)
-        let (into, out) = (factor(adapterInput, rows.sparse), factor(adapterOutput, rows.sparse))
-        let ofInput = inputNeedsGradient ? gradient.ofInput : 0
-        return dense + (1 + gradient.ofAdapter + ofInput) * into + (1 + 2 * gradient.ofAdapter) * out
+        let into = factor(input, rows.dense) + factor(adapterInput, rows.sparse)
+        let out = factor(output, rows.dense) + factor(adapterOutput, rows.sparse)
+        return (1 + (inputNeedsGradient ? 2 : 1) * gradientShare) * into + (1 + 2 * gradientShare) * out
     }
 
     /// Two factors of some rank from this layer's input to its output.

@@ -59,14 +59,13 @@ package struct StepCost: Equatable, Sendable {
             model: model, ranks: ranks, plan: plan, sequenceCount: rows.sequenceLengths.count)
         // Once for each window: planning counts thousands of plans.
         var pairs: [Int: AttentionPairs] = [:]
-        for window in Set(model.windows) { pairs[window] = rows.attentionPairs(window: window, under: plan) }
+        for window in Set(model.windows) { pairs[window] = rows.attentionPairs(window: window) }
         for layer in 0..<model.layerCount {
             // Of the last block's queries nothing is computed but output rows.
             let isLabelledOnly = layer == model.layerCount - 1 && labelled < rows.rowCount
             guard let pairs = pairs[model.windows[layer]] else {
                 preconditionFailure("pairs of every window")
             }
-            let withGradient = pairs.dense + plan.contextGradientShare * (pairs.all - pairs.dense)
             counter.count(
                 layer,
                 keys: PartitionedRows(all: rows.rowCount, sparse: sparse),
@@ -74,7 +73,7 @@ package struct StepCost: Equatable, Sendable {
                     ? PartitionedRows(all: labelled, sparse: rows.sparseOutputCount(under: plan))
                     : PartitionedRows(all: rows.rowCount, sparse: sparse),
                 pairs: isLabelledOnly ? pairs.labelled : pairs.all,
-                pairsWithGradient: isLabelledOnly ? pairs.labelled : withGradient)
+                gradientShare: layer == model.layerCount - 1 ? 1 : plan.gradientShare)
         }
         self = counter.cost
         let product = 2 * Double(labelled) * Double(model.width) * Double(model.vocabularySize)

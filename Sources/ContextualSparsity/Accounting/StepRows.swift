@@ -90,7 +90,7 @@ package struct StepRows: Equatable, Sendable {
     }
 
     /// - Parameter window: how many keys a query sees, 0 for all.
-    func attentionPairs(window: Int, under plan: SparsityPlan) -> AttentionPairs {
+    func attentionPairs(window: Int) -> AttentionPairs {
         func seen(_ position: Int) -> Int { window > 0 ? min(position + 1, window) : position + 1 }
         /// Of the first queries of a sequence.
         func ofFirst(_ length: Int) -> Double {
@@ -101,11 +101,8 @@ package struct StepRows: Equatable, Sendable {
         for (sequence, labelled) in labelledPositions.enumerated() {
             let (length, shared) = (sequenceLengths[sequence], sharedCounts[sequence])
             let ofLabelled = Double(labelled.reduce(0) { $0 + seen($1) })
-            let leading = (shared..<max(shared, min(plan.denseLeadingTokens, length)))
-                .filter { !labelled.contains($0) }
             pairs.all += ofFirst(length) - ofFirst(shared)
             pairs.labelled += ofLabelled
-            pairs.dense += ofLabelled + Double(leading.reduce(0) { $0 + seen($1) })
         }
         return pairs
     }
@@ -117,6 +114,4 @@ struct AttentionPairs {
     var all = 0.0
     /// Of the labelled ones.
     var labelled = 0.0
-    /// Of those that are dense under a plan without sparse outputs.
-    var dense = 0.0
 }

@@ -11,7 +11,7 @@ package import TensorEngine
 package final class CalibratedSparsity: SparsityPolicy {
     package let denseLeadingTokens: Int
     package let sparseOutputShare: Double
-    package let contextGradientShare: Double
+    package let gradientShare: Double
     /// By layer; layers without an entry are dense.
     private var feedForwardUses: [Int: ChannelUse] = [:]
     private var projectionUses: [Int: ProjectionUses] = [:]
@@ -30,7 +30,7 @@ package final class CalibratedSparsity: SparsityPolicy {
     ) throws(InputError) {
         denseLeadingTokens = plan.denseLeadingTokens
         sparseOutputShare = plan.sparseShareOfOutputs
-        contextGradientShare = plan.contextGradientShare
+        gradientShare = plan.gradientShare
         let settings = FitSettings(rank: plan.rank)
         let backend = model.backend
         let (feedForward, attention) = plan.fittedShares(layerCount: model.configuration.layerCount)

@@ -16,14 +16,14 @@ enum SparsityPlanKeys {
     static let denseSinkTokens = "dense_sink_tokens"
     static let sparseOutputShare = "sparse_output_share"
     static let feedForwardAdapters = "feed_forward_adapters"
-    static let contextGradientShare = "context_gradient_share"
+    static let gradientShare = "gradient_share"
     static let pairAware = "pair_aware"
     static let fingerprint = "fingerprint"
     static let flopShare = "flop_share"
     static let predictedLossRise = "predicted_loss_rise"
     static let all = [
         method, feedForward, attention, rank, startStep, endStep, contextTokens, denseSinkTokens,
-        sparseOutputShare, feedForwardAdapters, contextGradientShare, pairAware, fingerprint, flopShare,
+        sparseOutputShare, feedForwardAdapters, gradientShare, pairAware, fingerprint, flopShare,
         predictedLossRise,
     ]
 }
@@ -70,10 +70,10 @@ extension SparsityPlan {
         try fields.refuseKeys(besides: Keys.all)
         self.init(method: try fields.choice(Keys.method, default: .calibrated))
         guard
-            [Keys.feedForward, Keys.attention, Keys.contextGradientShare].contains(where: { fields.has($0) })
+            [Keys.feedForward, Keys.attention, Keys.gradientShare].contains(where: { fields.has($0) })
         else {
             throw InputError(
-                fields.location, "there is neither feed_forward nor attention nor context_gradient_share",
+                fields.location, "there is neither feed_forward nor attention nor gradient_share",
                 advice: "Write what to leave out, such as \"feed_forward: {3-28: 0.9}\".")
         }
         feedForward = try fields.shares(Keys.feedForward)
@@ -85,7 +85,7 @@ extension SparsityPlan {
         denseSinkTokens = try fields.integer(Keys.denseSinkTokens, in: 0...1 << 27, default: 0)
         sparseOutputShare = try fields.number(Keys.sparseOutputShare, in: 0...1, default: 0)
         feedForwardAdapters = try fields.choice(Keys.feedForwardAdapters, default: feedForwardAdapters)
-        contextGradientShare = try fields.number(Keys.contextGradientShare, in: 0...1, default: 1)
+        gradientShare = try fields.number(Keys.gradientShare, in: 0...1, default: 1)
         pairAware = try fields.bool(Keys.pairAware, default: pairAware)
         if fields.has(Keys.fingerprint) { fingerprint = try fields.string(Keys.fingerprint) }
         if fields.has(Keys.flopShare) { flopShare = try fields.number(Keys.flopShare, in: 0...1e6) }

@@ -21,10 +21,10 @@ extension SparsityPlan {
         }
         try Self.check(feedForward, layerCount: configuration.layerCount, "\(location) feed_forward")
         try Self.check(attention, layerCount: configuration.layerCount, "\(location) attention")
-        guard contextGradientShare >= 0, contextGradientShare <= 1 else {
+        guard gradientShare > 0, gradientShare <= 1 else {
             throw InputError(
-                "\(location) context_gradient_share", expected: "a share from 0 to 1",
-                found: "\(contextGradientShare)")
+                "\(location) gradient_share", expected: "a share above 0 and up to 1",
+                found: "\(gradientShare)")
         }
         guard rank > 0 else { throw InputError("\(location) rank", expected: "at least 1", found: "\(rank)") }
         guard denseSinkTokens >= 0 else {
@@ -36,10 +36,10 @@ extension SparsityPlan {
                 "\(location) sparse_output_share", expected: "a share from 0 to 1",
                 found: "\(sparseOutputShare)")
         }
-        guard contextGradientShare == 1 || contextTokens == .labels && sparseOutputShare == 0 else {
+        guard gradientShare == 1 || contextTokens == .labels && sparseOutputShare == 0 else {
             throw InputError(
-                "\(location) context_gradient_share",
-                "gradients cannot end at scored tokens: those are what is learnt from",
+                "\(location) gradient_share",
+                "gradients of some rows go with scored tokens that run dense",
                 advice: "Use context_tokens: labels and sparse_output_share: 0.")
         }
         // A fraction and a step's number can be compared only when the run's length is known.

@@ -45,9 +45,9 @@ extension SparsityPlan {
             "",
             "# Adapters of gate, up and down: channel_masked (they see the kept channels only) or dense.",
             "\(Keys.feedForwardAdapters): \(feedForwardAdapters.rawValue)",
-            "# Share of the context tokens whose gradients go down from layer to layer, in each those with the largest; the",
-            "# others train only the adapters of key and value projections. 1 for exact gradients.",
-            "\(Keys.contextGradientShare): \(Self.text(contextGradientShare))",
+            "# Share of all tokens whose gradients go through a layer, in each those with the largest; the others' pass it",
+            "# by and train only the adapters of key and value projections. 1 for exact gradients.",
+            "\(Keys.gradientShare): \(Self.text(gradientShare))",
             "# Choose query and key channels in the pairs that rotary positions turn (not calibrated, which chooses none).",
             "\(Keys.pairAware): \(pairAware)",
         ]

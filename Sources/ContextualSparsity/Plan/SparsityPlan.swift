@@ -59,9 +59,9 @@ public struct SparsityPlan: Equatable, Sendable {
     public var sparseOutputShare = 0.0
     /// What adapters of gate, up and down compute for context tokens.
     public var feedForwardAdapters = FeedForwardAdapters.channelMasked
-    /// Of the context rows, the share in `[0, 1]` whose gradients go down from layer to layer: in each the rows with the
-    /// largest. The others train only the adapters of key and value projections. 1 for exact gradients.
-    public var contextGradientShare = 1.0
+    /// Of all rows, the share above 0 and up to 1 whose gradients go through a layer: in each the rows with the largest. The
+    /// others' pass it by and train only the adapters of key and value projections. 1 for exact gradients.
+    public var gradientShare = 1.0
     /// Query and key channels are chosen in the pairs that rotary positions turn.
     public var pairAware = false
     /// The model that the plan was measured on; nil for a plan that suits any model with these layers.
@@ -107,7 +107,7 @@ public struct SparsityPlan: Equatable, Sendable {
 
     /// Whether no block leaves anything out.
     public var isDense: Bool {
-        contextGradientShare == 1 && feedForward.values.allSatisfy { $0 == 0 }
+        gradientShare == 1 && feedForward.values.allSatisfy { $0 == 0 }
             && attention.values.allSatisfy { $0 == 0 }
     }
 

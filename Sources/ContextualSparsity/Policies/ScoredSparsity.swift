@@ -22,7 +22,7 @@ package final class ScoredSparsity: SparsityPolicy {
 
     package var denseLeadingTokens: Int { plan.denseLeadingTokens }
     package var sparseOutputShare: Double { plan.sparseShareOfOutputs }
-    package var contextGradientShare: Double { plan.contextGradientShare }
+    package var gradientShare: Double { plan.gradientShare }
     /// Scores average the context rows of every sequence.
     package var allowsSharedPrefixes: Bool { plan.allowsSharedPrefixes }
 

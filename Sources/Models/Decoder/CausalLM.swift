@@ -206,7 +206,7 @@ package final class CausalLM {
                 checkpointing && !isLast
                 ? blocks[number].checkpointed(x, pass, queries: queries)
                 : blocks[number](x, pass, queries: queries)
-            if !isLast { x = pass.narrowingGradients(of: x, madeBy: number) }
+            if !isLast { x = pass.choosingGradientRows(of: x, madeBy: number) }
         }
         return finalNorm(x, on: tape)
     }

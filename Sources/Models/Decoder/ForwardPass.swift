@@ -40,7 +40,7 @@ struct ForwardPass {
         let rows: RowPartition
         /// The same of the output rows alone, counted among themselves; nil when all of them are dense.
         let outputRows: RowPartition?
-        fileprivate let gradients = ContextGradients()
+        fileprivate let gradients: ChosenGradients
     }
 
     /// Who reads what an operation makes of a row: decides whether the row's gradient can matter.
@@ -140,40 +140,38 @@ struct ForwardPass {
         _ context: [ChannelUse]?, of rows: RowPartition?, layer: Int, readers: [Reader]
     ) -> [RowPart]? {
         guard let sparsity, let rows else { return nil }
-        var uses = context ?? readers.map { _ in .all }
-        let share = sparsity.policy.contextGradientShare
-        if share < 1 {
-            for (number, reader) in readers.enumerated() {
-                uses[number].gradient =
-                    switch reader {
-                    case .sameRow: share > 0 ? .chosen(sparsity.gradients.rows(layer: layer)) : .none
-                    case .laterRows: share > 0 ? .exact : .adapterOnly
-                    }
+        let share = sparsity.policy.gradientShare
+        /// What all of these rows compute, with the gradients of those chosen above.
+        func narrowed(_ uses: [ChannelUse], _ chosen: GradientRows?) -> [ChannelUse] {
+            guard let chosen else { return uses }
+            return zip(uses, readers).map { use, reader in
+                var use = use
+                // Keys and values get gradients from later rows, whatever becomes of their own row's.
+                use.gradient = reader == .sameRow ? .chosen(chosen) : .all
+                return use
             }
-        } else if uses.allSatisfy(\.computesEverything) {
-            return nil
         }
-        let sparse = RowPart(rows: rows.context, uses: uses)
+        let gradients = share < 1 ? sparsity.gradients.rows(layer: layer) : nil
+        let all = readers.map { _ in ChannelUse.all }
+        guard let context, !context.allSatisfy(\.computesEverything) else {
+            return gradients.map { [RowPart(rows: nil, uses: narrowed(all, $0.whole))] }
+        }
+        let sparse = RowPart(rows: rows.context, uses: narrowed(context, gradients?.context))
         guard rows.output.count > 0 else { return [sparse] }
-        return [RowPart(rows: rows.output, uses: uses.map { _ in .all }), sparse]
+        return [RowPart(rows: rows.output, uses: narrowed(all, gradients?.output)), sparse]
     }
 
     /// Which of the queries have a gradient at the layer's attention; nil for all.
     func queryGradients(of queries: QueryRows, layer: Int) -> QueryGradients? {
-        guard let sparsity, queries.selection == nil, case let share = sparsity.policy.contextGradientShare,
-            share < 1
-        else { return nil }
-        return QueryGradients(
-            always: sparsity.rows.output,
-            chosen: share > 0 ? sparsity.gradients.rows(layer: layer) : nil)
+        guard let sparsity, queries.selection == nil, sparsity.policy.gradientShare < 1 else { return nil }
+        return QueryGradients(sparsity.gradients.rows(layer: layer).whole)
     }
 
-    /// What a block makes of all rows, with the gradients of context rows as a policy wants them.
-    func narrowingGradients(of x: Variable, madeBy layer: Int) -> Variable {
-        guard let sparsity, case let share = sparsity.policy.contextGradientShare, share > 0, share < 1
-        else { return x }
-        return tape.keepLargestGradients(
-            x, of: sparsity.rows.context, share: share, into: sparsity.gradients.rows(layer: layer))
+    /// What a block makes of all rows; gradients go through the block for as many rows as a policy wants.
+    func choosingGradientRows(of x: Variable, madeBy layer: Int) -> Variable {
+        guard let sparsity, case let share = sparsity.policy.gradientShare, share < 1 else { return x }
+        let rows = sparsity.gradients.rows(layer: layer)
+        return tape.choosingGradientRows(x, share: share, into: [rows.whole, rows.context, rows.output])
     }
 
     private static func sparsity(
@@ -204,7 +202,9 @@ struct ForwardPass {
             }
         }
         guard let rows = all.partition(on: backend) else { return nil }
-        return Sparsity(policy: policy, rows: rows, outputRows: outputs.partition(on: backend))
+        return Sparsity(
+            policy: policy, rows: rows, outputRows: outputs.partition(on: backend),
+            gradients: ChosenGradients(rows))
     }
 
     /// Where each sequence begins among the selected rows.
@@ -217,15 +217,25 @@ struct ForwardPass {
     }
 }
 
-/// For each layer the context rows whose gradients go down through it.
-private final class ContextGradients {
-    private var byLayer: [Int: GradientRows] = [:]
+/// For each layer the rows whose gradients go through it.
+private final class ChosenGradients {
+    struct Layer {
+        /// Of all rows, of the context rows and of the output rows.
+        let whole, context, output: GradientRows
+    }
 
-    func rows(layer: Int) -> GradientRows {
+    private let rows: RowPartition
+    private var byLayer: [Int: Layer] = [:]
+
+    init(_ rows: RowPartition) { self.rows = rows }
+
+    func rows(layer: Int) -> Layer {
         if let known = byLayer[layer] { return known }
-        let rows = GradientRows()
-        byLayer[layer] = rows
-        return rows
+        let made = Layer(
+            whole: GradientRows(among: nil), context: GradientRows(among: rows.context),
+            output: GradientRows(among: rows.output))
+        byLayer[layer] = made
+        return made
     }
 }
 

@@ -17,7 +17,7 @@ final class RememberingPolicy: SparsityPolicy {
     var denseLeadingTokens: Int { policy.denseLeadingTokens }
     var sparseOutputShare: Double { policy.sparseOutputShare }
     var allowsSharedPrefixes: Bool { policy.allowsSharedPrefixes }
-    var contextGradientShare: Double { policy.contextGradientShare }
+    var gradientShare: Double { policy.gradientShare }
 
     func projections(
         layer: Int, input: Tensor, rows: RowPartition, on backend: any Backend

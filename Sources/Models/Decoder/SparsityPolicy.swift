@@ -35,10 +35,10 @@ package protocol SparsityPolicy: AnyObject {
     var denseLeadingTokens: Int { get }
     /// The share of the output rows, in [0, 1], that run sparse all the same, evenly spread.
     var sparseOutputShare: Double { get }
-    /// Of the context rows, the share in [0, 1] whose gradients go down from block to block: those with the largest. From
-    /// the others only the adapters of key and value projections learn, by what later rows do with their keys and values;
+    /// Of all rows, the share above 0 and up to 1 whose gradients go through a block: in each those with the largest. The
+    /// gradients of the others pass it by, and it learns from them only by what later rows do with their keys and values;
     /// the forward pass stays what it is, and half of the work on these rows falls away.
-    var contextGradientShare: Double { get }
+    var gradientShare: Double { get }
     /// Whether rows that sequences have in common may be computed, and seen by the policy, once. Criteria that weigh
     /// every sequence's own rows do not allow it.
     var allowsSharedPrefixes: Bool { get }
@@ -57,6 +57,6 @@ package protocol SparsityPolicy: AnyObject {
 extension SparsityPolicy {
     package var sparseOutputShare: Double { 0 }
     package var allowsSharedPrefixes: Bool { true }
-    package var contextGradientShare: Double { 1 }
+    package var gradientShare: Double { 1 }
     package func prepare(step: Int) {}
 }

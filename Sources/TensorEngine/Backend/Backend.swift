@@ -213,9 +213,10 @@ package protocol Backend: AnyObject {
     func squaredRowSums(of x: Tensor, rows: Tensor?, into sums: Tensor)
     /// values[i] = indices[positions[i]], int32 vectors.
     func elements(ofIndices indices: Tensor, at positions: Tensor) -> Tensor
-    /// Two ascending int32 vectors without common elements as one, ascending, and for each of the boundaries, ascending too,
-    /// how many elements are below it.
-    func merge(_ a: Tensor, _ b: Tensor, boundaries: Tensor) -> (elements: Tensor, counts: Tensor)
+    /// The positions in `candidates` of those of them that are in `elements`: int32 vectors, all ascending.
+    func positions(of elements: Tensor, in candidates: Tensor) -> Tensor
+    /// For each of the boundaries how many of the elements are below it: int32 vectors, all ascending.
+    func counts(of elements: Tensor, below boundaries: Tensor) -> Tensor
     /// Which `count` of the scores, f32 [1, n], are the largest and which are not: int32 vectors, ascending.
     /// Of equal scores the lower index counts as larger, NaN as the smallest of all.
     func selectLargest(_ scores: Tensor, count: Int) -> (kept: Tensor, rest: Tensor)

@@ -34,26 +34,29 @@ extension CPUBackend {
         return result
     }
 
-    package func merge(_ a: Tensor, _ b: Tensor, boundaries: Tensor) -> (elements: Tensor, counts: Tensor) {
+    package func positions(of elements: Tensor, in candidates: Tensor) -> Tensor {
         let limit = Int(Int32.max)
-        let (first, second) = (a.indices("merge", below: limit), b.indices("merge", below: limit))
-        let ends = boundaries.indices("merge, boundaries", below: limit)
-        let elements = makeTensor(rowCount: 1, width: a.count + b.count, type: .int32)
-        let counts = makeTensor(rowCount: 1, width: boundaries.count, type: .int32)
-        let merged = elements.address.assumingMemoryBound(to: Int32.self)
-        let below = counts.address.assumingMemoryBound(to: Int32.self)
-        var (i, j, boundary) = (0, 0, 0)
-        for number in 0..<elements.count {
-            let takesFirst = j == b.count || i < a.count && first[i] < second[j]
-            merged[number] = takesFirst ? first[i] : second[j]
-            if takesFirst { i += 1 } else { j += 1 }
-            while boundary < boundaries.count, ends[boundary] <= merged[number] {
-                below[boundary] = Int32(number)
-                boundary += 1
-            }
+        let wanted = elements.indices("positions, elements", below: limit)
+        let from = candidates.indices("positions, candidates", below: limit)
+        var positions: [Int32] = []
+        var next = 0
+        for position in 0..<candidates.count {
+            while next < elements.count, wanted[next] < from[position] { next += 1 }
+            if next < elements.count, wanted[next] == from[position] { positions.append(Int32(position)) }
         }
-        for rest in boundary..<boundaries.count { below[rest] = Int32(elements.count) }
-        return (elements, counts)
+        return upload(positions)
+    }
+
+    package func counts(of elements: Tensor, below boundaries: Tensor) -> Tensor {
+        let limit = Int(Int32.max)
+        let values = elements.indices("counts, elements", below: limit)
+        let ends = boundaries.indices("counts, boundaries", below: limit)
+        var count = 0
+        return upload(
+            (0..<boundaries.count).map { number in
+                while count < elements.count, values[count] < ends[number] { count += 1 }
+                return Int32(count)
+            })
     }
 
     package func selectLargest(_ scores: Tensor, count: Int) -> (kept: Tensor, rest: Tensor) {

@@ -247,8 +247,11 @@ package final class ProfilingBackend: Backend {
     package func elements(ofIndices indices: Tensor, at positions: Tensor) -> Tensor {
         timed("selection", positions) { inner.elements(ofIndices: indices, at: positions) }
     }
-    package func merge(_ a: Tensor, _ b: Tensor, boundaries: Tensor) -> (elements: Tensor, counts: Tensor) {
-        timed("selection", a, b) { inner.merge(a, b, boundaries: boundaries) }
+    package func positions(of elements: Tensor, in candidates: Tensor) -> Tensor {
+        timed("selection", elements, candidates) { inner.positions(of: elements, in: candidates) }
+    }
+    package func counts(of elements: Tensor, below boundaries: Tensor) -> Tensor {
+        timed("selection", elements, boundaries) { inner.counts(of: elements, below: boundaries) }
     }
     package func selectLargest(_ scores: Tensor, count: Int) -> (kept: Tensor, rest: Tensor) {
         timed("selection", scores) { inner.selectLargest(scores, count: count) }

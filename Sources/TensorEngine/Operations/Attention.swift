@@ -51,26 +51,19 @@ extension Tape {
     }
 }
 
-/// The queries that have a gradient where not all do: the others' is zero, and nothing is computed for it.
+/// The queries that have a gradient where not all do: nothing is computed for the others.
 package struct QueryGradients {
-    /// int32, ascending: queries that always have one.
-    private let always: Tensor
-    /// Which of the others do; nil for none of them.
-    private let chosen: GradientRows?
+    private let chosen: GradientRows
 
-    package init(always: Tensor, chosen: GradientRows?) {
-        self.always = always
-        self.chosen = chosen
-    }
+    package init(_ chosen: GradientRows) { self.chosen = chosen }
 
     /// These queries, and the shape of an attention with them alone. To be asked in the backward pass.
     fileprivate func queries(
         of shape: AttentionShape, on backend: any Backend
     ) -> (rows: Tensor, shape: AttentionShape) {
-        let (rows, starts) = backend.merge(
-            always, chosen?.chosen.rows ?? backend.upload([Int32]()), boundaries: shape.queryStarts)
+        let rows = chosen.chosen.rows
         var some = shape
-        some.queryStarts = starts
+        some.queryStarts = backend.counts(of: rows, below: shape.queryStarts)
         some.queryPositions = backend.elements(ofIndices: shape.queryPositions, at: rows)
         return (rows, some)
     }

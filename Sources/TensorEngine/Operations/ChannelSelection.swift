@@ -42,29 +42,14 @@ package struct Compensation {
     }
 }
 
-/// What the backward pass does with some rows of a layer.
+/// For which of its rows a layer computes gradients, of its adapter and of its input.
 package enum RowGradient {
-    /// Everything: gradients of the adapter and of the input.
-    case exact
-    /// The same of those rows that have been chosen when the backward pass arrives: no other has a gradient. The rows that
-    /// this is said of are the candidates of the choice.
+    case all
+    /// For those that have been chosen when the backward pass arrives. The rows that this is said of are the candidates of
+    /// the choice.
     case chosen(GradientRows)
-    /// The adapter gets its gradient, the input none: nothing beneath learns through these rows.
-    case adapterOnly
-    /// None at all.
-    case none
 
-    /// Whether all rows give everything.
-    var isExact: Bool { if case .exact = self { true } else { false } }
-    var isNone: Bool { if case .none = self { true } else { false } }
-    /// Whether any row gives the input a gradient.
-    var reachesInput: Bool {
-        switch self {
-        case .exact, .chosen: true
-        case .adapterOnly, .none: false
-        }
-    }
-    /// The rows chosen, nil where there is no choice. To be asked in the backward pass.
+    /// The rows chosen, nil for all. To be asked in the backward pass.
     var choice: GradientRows.Choice? { if case .chosen(let rows) = self { rows.chosen } else { nil } }
 }
 
@@ -76,7 +61,7 @@ package struct ChannelUse {
     /// Of a feed-forward network: rows [k, D] that stand for the kept rows of its down projection, because they were
     /// fitted anew to make up for the dropped ones.
     package var refittedRows: Tensor?
-    package var gradient = RowGradient.exact
+    package var gradient = RowGradient.all
     /// Of a feed-forward network: its adapters see every channel and only the frozen products are narrow, as in a
     /// linear layer of its own. Otherwise adapters work on the kept channels too.
     package var adaptersSeeAllChannels: Bool

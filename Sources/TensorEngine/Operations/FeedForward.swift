@@ -55,8 +55,7 @@ extension Tape {
         let keepsInput = gate.adapter != nil || up.adapter != nil
         let kept = keepsInput ? x.saved : nil
         let (slot, rowCount, width) = (x.gradientSlot, input.rowCount, input.width)
-        let learning = passes.filter { !$0.gradient.isNone }
-        let isPartial = passes.contains { !$0.gradient.isExact }
+        let isPartial = passes.contains { if case .chosen = $0.gradient { true } else { false } }
         return record(output) { gradient in
             let inputs = kept.map { network.adapterInputs($0.tensor) }
             var share =
@@ -72,7 +71,7 @@ extension Tape {
                     target = (fresh.tensor, true)
                 }
             }
-            for pass in learning {
+            for pass in passes {
                 pass.run(gradient, inputs: inputs, into: target, masked: share)
             }
             network.contribute(masked: &share, to: slot)
@@ -254,11 +253,11 @@ private struct GatedPass {
             let share = adapter.inputGradient(projectedGradient)
             if network.dropouts[number] == nil {
                 terms.append(share)
-            } else if !masked.isEmpty, self.gradient.reachesInput {
+            } else if !masked.isEmpty {
                 backend.multiply([share], into: MatrixOutput(masked[number], rows: rows))
             }
         }
-        guard let target, self.gradient.reachesInput else { return }
+        guard let target else { return }
         if let compensation {
             let estimateGradient = backend.product(
                 MatrixOperand(gradient, rows: rows), MatrixOperand(compensation.up), type: gradient.type)

@@ -1,9 +1,9 @@
-// Which rows of a batch pass a gradient on: decided on the way back, by what has arrived at each.
+// Which rows of a batch have their gradients computed in a layer: decided on the way back, by what has arrived at each.
 
-/// The rows through which gradients go down a layer.
+/// Those of some rows whose gradients a layer computes; the others' pass it by.
 ///
-/// Chosen in the backward pass by `Tape.keepLargestGradients` above the layer, read by the layer's own pullbacks, which run
-/// right after. Rows that are not chosen have a gradient of zero there.
+/// Chosen in the backward pass by `Tape.choosingGradientRows` above the layer, read by the layer's own pullbacks, which run
+/// right after.
 package final class GradientRows {
     /// Some rows of a batch.
     struct Choice {
@@ -13,11 +13,20 @@ package final class GradientRows {
         let positions: Tensor
     }
 
+    private let candidates: Tensor?
     private var choice: Choice?
 
-    package init() {}
+    /// - Parameter candidates: rows of a batch, int32, ascending; nil for all of them.
+    package init(among candidates: Tensor?) { self.candidates = candidates }
 
-    fileprivate func choose(_ rows: Choice) { choice = rows }
+    fileprivate func choose(_ rows: Tensor, on backend: any Backend) {
+        guard let candidates else {
+            choice = Choice(rows: rows, positions: rows)
+            return
+        }
+        let positions = backend.positions(of: rows, in: candidates)
+        choice = Choice(rows: backend.elements(ofIndices: candidates, at: positions), positions: positions)
+    }
 
     /// - Precondition: rows have been chosen.
     var chosen: Choice {
@@ -27,37 +36,25 @@ package final class GradientRows {
 }
 
 extension Tape {
-    /// x itself. On the way back the share of the candidate rows that has the largest gradients keeps them, at least one
-    /// row; those of the other candidates become zero.
+    /// x itself, with its gradient. On the way back the rows that have the largest gradients are chosen, at least one.
     ///
     /// Gradients are compared by their norms; of equal ones the lower row counts as larger.
     ///
     /// - Parameters:
-    ///   - candidates: rows of x, int32, ascending. All other rows keep their gradients.
-    ///   - share: above 0, up to 1.
-    ///   - chosen: where the rows are left for the pullbacks of what made x.
-    package func keepLargestGradients(
-        _ x: Variable, of candidates: Tensor, share: Double, into chosen: GradientRows
+    ///   - share: of the rows, above 0, up to 1.
+    ///   - chosen: for some sets of rows, which of them are among the chosen.
+    package func choosingGradientRows(
+        _ x: Variable, share: Double, into chosen: [GradientRows]
     ) -> Variable {
-        precondition(share > 0 && share <= 1, "keepLargestGradients: a share of \(share)")
+        precondition(share > 0 && share <= 1, "choosingGradientRows: a share of \(share)")
         guard isRecording, let slot = x.gradientSlot else { return x }
-        let count = min(candidates.count, max(1, Int((share * Double(candidates.count)).rounded())))
+        let rowCount = x.value.rowCount
+        let count = min(rowCount, max(1, Int((share * Double(rowCount)).rounded())))
         return record(x.value) { [backend] gradient in
-            let squares = backend.makeTensor(rowCount: 1, width: candidates.count, type: .float32)
-            backend.squaredRowSums(of: gradient, rows: candidates, into: squares)
-            let (kept, rest) = backend.selectLargest(squares, count: count)
-            chosen.choose(
-                GradientRows.Choice(
-                    rows: backend.elements(ofIndices: candidates, at: kept), positions: kept))
-            if rest.count > 0 {
-                gradient.makeStorageUnique(on: backend)
-                let zeros = backend.makeTensor(
-                    rowCount: rest.count, width: gradient.width, type: gradient.type)
-                backend.fill(zeros, with: 0)
-                backend.scatterRows(
-                    zeros, indices: backend.elements(ofIndices: candidates, at: rest), into: gradient,
-                    accumulates: false)
-            }
+            let squares = backend.makeTensor(rowCount: 1, width: rowCount, type: .float32)
+            backend.squaredRowSums(of: gradient, rows: nil, into: squares)
+            let rows = backend.selectLargest(squares, count: count).kept
+            for some in chosen { some.choose(rows, on: backend) }
             slot.contribute(gradient, on: backend)
         }
     }

@@ -64,7 +64,7 @@ private struct LinearPass {
     let layer: LinearLayer
     let rows: Tensor?
     let use: ChannelUse
-    /// P [rows, R], where the adapter gets a gradient.
+    /// P [rows, R], where there is an adapter.
     let projected: Tensor?
 
     init(
@@ -77,7 +77,7 @@ private struct LinearPass {
         let type = input.type
         let projected = layer.adapter?.projected(
             MatrixOperand(adapterInput, rows: rows), type: type, on: backend)
-        self.projected = use.gradient.isNone ? nil : projected
+        self.projected = projected
         func adapterShare(_ outputs: Tensor? = nil) -> [MatrixProduct] {
             guard let adapter = layer.adapter, let projected else { return [] }
             return [adapter.output(projected, outputs: outputs)]
@@ -240,7 +240,7 @@ private struct LinearsPullback {
             for (part, pass) in passes[number].enumerated() {
                 let projectedGradient = pass.adapterGradients(
                     gradient, adapterInput: adapterInput, on: backend)
-                guard inputSlot != nil, pass.use.gradient.reachesInput else { continue }
+                guard inputSlot != nil else { continue }
                 sums[part].add(pass, gradient)
                 guard let adapter = layer.adapter, let projectedGradient else { continue }
                 let share = adapter.inputGradient(projectedGradient)
@@ -257,7 +257,7 @@ private struct LinearsPullback {
         for (number, layerPasses) in passes.enumerated() {
             guard let gradient = gradients[number] else { continue }
             for pass in layerPasses {
-                guard let inputs = pass.selectedInputs, pass.use.gradient.reachesInput else { continue }
+                guard let inputs = pass.selectedInputs else { continue }
                 let rows = pass.rowsWithGradient
                 let product = MatrixProduct(
                     MatrixOperand(gradient, rows: rows), pass.layer.weight.backwardOperand(inputs))

@@ -103,7 +103,7 @@ package final class SparsityPlanner {
         return try plan(within: section.lossBound)
     }
 
-    /// A plan with the gradients of some of the context rows.
+    /// A plan with the gradients of some of the rows.
     private struct Candidate {
         let allocation: BudgetAllocation
         let gradients: TrainingHarm.Gradients
@@ -113,10 +113,11 @@ package final class SparsityPlanner {
     ///
     /// - Parameter goal: of the blocks; nil where the missing gradients alone are too much.
     private func candidates(_ goal: (TrainingHarm.Gradients) -> BudgetAllocation.Goal?) -> [Candidate] {
-        TrainingHarm.gradients.compactMap { gradients in
+        let trainedShare = Double(sample.rows.labelledCount) / Double(max(sample.rows.tokenCount, 1))
+        return TrainingHarm.gradients(trainedShare: trainedShare).compactMap { gradients in
             guard let goal = goal(gradients) else { return nil }
             var plan = base
-            plan.contextGradientShare = gradients.share
+            plan.gradientShare = gradients.share
             return Candidate(
                 allocation: BudgetAllocation(sensitivity, goal: goal, base: plan, cost: cost),
                 gradients: gradients)

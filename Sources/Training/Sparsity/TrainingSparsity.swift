@@ -184,7 +184,7 @@ extension SparsityPlan {
         var plan = self
         plan.feedForward = scale > 0 ? feedForward.mapValues { $0 * scale } : [:]
         plan.attention = scale > 0 ? attention.mapValues { $0 * scale } : [:]
-        plan.contextGradientShare = 1 - scale * (1 - contextGradientShare)
+        plan.gradientShare = 1 - scale * (1 - gradientShare)
         return plan
     }
 
@@ -197,9 +197,9 @@ extension SparsityPlan {
             return "\(range) of \(name) left out in \(used.count) layers"
         }
         let parts = [part("feed-forward", feedForward), part("attention", attention)].compactMap { $0 }
-        let percent = (100 * contextGradientShare).rounded()
+        let percent = (100 * gradientShare).rounded()
         let gradient =
-            contextGradientShare < 1 ? ["gradients of \(Int(percent))% of the context tokens"] : []
+            gradientShare < 1 ? ["gradients of \(Int(percent))% of the tokens"] : []
         return parts.isEmpty && gradient.isEmpty
             ? "nothing left out" : (parts + gradient).joined(separator: ", ")
     }

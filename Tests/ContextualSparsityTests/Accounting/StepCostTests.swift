@@ -65,31 +65,18 @@ import Testing
         #expect(cost.estimator == 32)
     }
 
-    @Test func `without gradients context rows cost the forward pass and the adapters of k and v`() {
+    @Test func `with gradients of some rows these cost the backward pass, keys and values all`() {
         var plan = SparsityPlan()
-        plan.contextGradientShare = 0
+        plan.gradientShare = 0.5
         let cost = cost(queries, plan)
         #expect(cost.frozenForward == 1024)
-        // Two rows of layer 0's o and feed-forward products; in layer 1 one row less of k and v.
-        #expect(cost.frozenBackward == 64 + 288 + 272)
-        #expect(cost.adapters == 96 + 48)
-        // Of the pairs 1 + 2 + 3 of layer 0 the last three have no gradient: 2 * 6 + 5 * 3 products.
+        // Half of layer 0's three rows at its o and feed-forward products; layer 1, the last, as ever.
+        #expect(cost.frozenBackward == 48 + 216 + 304)
+        #expect(cost.adapters == 84 + 48)
+        // Of the pairs 1 + 2 + 3 of layer 0 half have a gradient: 2 * 6 + 5 * 3 products.
         #expect(cost.attention == 8 * 27 + 112)
         let keys = AdapterRanks(1, at: [.key], layers: 0..<1, layerCount: 2)
-        #expect(self.cost(keys, plan).adapters == 2 * 24 + 3 * 12)
-    }
-
-    @Test func `with some gradients context rows cost their share of the backward pass, keys and values all`()
-    {
-        var plan = SparsityPlan()
-        plan.contextGradientShare = 0.5
-        let cost = cost(queries, plan)
-        #expect(cost.frozenForward == 1024)
-        // Of layer 0's o and feed-forward products, two rows and half of the context row.
-        #expect(cost.frozenBackward == 80 + 360 + 304)
-        // Half of what the query's adapter in layer 0 learns from that row.
-        #expect(cost.adapters == 108 + 48)
-        #expect(cost.attention == 8 * 34.5 + 112)
+        #expect(self.cost(keys, plan).adapters == self.cost(keys).adapters)
     }
 
     @Test func `the published estimator scores rows for attention and a mean for the feed-forward block`() {

@@ -172,10 +172,8 @@ import Testing
         }
     }
 
-    @Test(arguments: SparseRun.models, [1, 0])
-    func `computes once what sequences share, with the same result`(
-        name: String, gradientShare: Double
-    ) throws {
+    @Test(arguments: SparseRun.models)
+    func `computes once what sequences share, with the same result`(name: String) throws {
         let run = try SparseRun(name)
         let prompt = Array(batch.sequences[1].prefix(15))
         let examples = SparseRun.Examples(
@@ -183,7 +181,6 @@ import Testing
             prompts: [24, 18, 9])
         var plan = run.plan(.calibrated, feedForward: 0.5, attention: 0.25)
         plan.rank = 4
-        plan.contextGradientShare = gradientShare
         let sample = PackedSequences(examples.sequences).scoring(examples.labels)
         let policy = PolicySpy(
             try CalibratedSparsity(

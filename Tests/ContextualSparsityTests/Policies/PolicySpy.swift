@@ -18,7 +18,7 @@ final class PolicySpy: SparsityPolicy {
     var denseLeadingTokens: Int { policy.denseLeadingTokens }
     var sparseOutputShare: Double { policy.sparseOutputShare }
     var allowsSharedPrefixes: Bool { policy.allowsSharedPrefixes }
-    var contextGradientShare: Double { policy.contextGradientShare }
+    var gradientShare: Double { policy.gradientShare }
     func prepare(step: Int) { policy.prepare(step: step) }
 
     func forget() { (kept, contextRows) = ([:], [:]) }

@@ -13,8 +13,10 @@ import Testing
         #expect(TrainingHarm.divergence(rising: -0.01) == 0)
     }
 
-    @Test func `fewer gradients harm more, all of them not at all`() {
-        let gradients = TrainingHarm.gradients
+    @Test(arguments: [0, 0.5, 1]) func `fewer gradients harm more, all of them not at all`(
+        trainedShare: Double
+    ) {
+        let gradients = TrainingHarm.gradients(trainedShare: trainedShare)
         #expect(gradients.first?.share == 1 && gradients.first?.rise == 0)
         for (more, fewer) in zip(gradients, gradients.dropFirst()) {
             #expect(fewer.share < more.share && fewer.rise > more.rise)
