@@ -69,6 +69,10 @@ GEMMA := $(CACHE)/gemma3-270m/gemma-3-270m-q4_k_m.gguf
 check-gemm: build ## Matrix products as shares of the measured peak, on every instruction set that the processor executes
 	$(BENCHMARKS) kernels --products --check --rounds 9
 
+.PHONY: check-step
+check-step: build $(MODEL)/config.json ## A bf16 training step beside PEFT in bf16: time and memory
+	$(BENCHMARKS) speed --model $(MODEL) --python $(PYTHON) --work $(SPEED) --only bf16-peer
+
 .PHONY: check-gemma
 check-gemma: build $(GEMMA) $(VENV)/.installed ## A real Gemma 3: loading time, logits and training beside transformers and PEFT
 	$(PYTHON) tools/checks/check_gemma.py --model $(GEMMA) --sparselora $(SPARSELORA) --data $(TRACE_DATA) \

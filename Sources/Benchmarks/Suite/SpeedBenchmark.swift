@@ -47,7 +47,7 @@ struct SpeedBenchmark: ParsableCommand {
     }
 
     private func cases() throws -> [SpeedCase] {
-        guard let only else { return SpeedCase.allCases.filter { form == .full || $0 != .sparsity } }
+        guard let only else { return SpeedCase.allCases.filter { $0.isIn(form) } }
         return try only.split(separator: ",").map { name in
             guard let found = SpeedCase(rawValue: String(name)) else {
                 throw ValidationError("--only: there is no case \"\(name)\"")
@@ -90,7 +90,18 @@ enum SpeedForm: String, ExpressibleByArgument, CaseIterable { case quick, full }
 
 /// The cases, in the order in which they run.
 enum SpeedCase: String, CaseIterable {
-    case kernels, step, sparsity, projections, gemma, billion, generation, growth, arithmetic, commonsense
+    case kernels, step
+    case bf16Peer = "bf16-peer"
+    case sparsity, projections, gemma, billion, generation, growth, arithmetic, commonsense
+
+    /// Whether a run takes it that names no cases.
+    func isIn(_ form: SpeedForm) -> Bool {
+        switch self {
+        case .bf16Peer: false
+        case .sparsity: form == .full
+        default: true
+        }
+    }
 }
 
 /// What a run was told.

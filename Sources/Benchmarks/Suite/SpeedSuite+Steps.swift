@@ -18,10 +18,31 @@ extension SpeedSuite {
         record(KernelBenchmark.bars(kernels))
     }
 
+    /// The work of the first row of the bars.
+    private var stepWork: [String] { ["step", "--model", setting.model] }
+    private static let stepScenario =
+        "step: SmolLM2-135M, 4x512 tokens, a quarter labelled, rank 32 on q, k, v, o"
+
+    /// The same step beside PEFT in the same type, fast or not: the least that this program must be better by.
+    func runStepBesideBF16() throws {
+        let standings = try compete(
+            Self.stepScenario, [ours(Self.denseName, stepWork), peft(stepWork, dtype: "bfloat16")],
+            rounds: setting.isQuick ? 3 : 5)
+        guard let dense = standings[Self.denseName] else { return }
+        let peer = standings[Self.peftName("bfloat16")]
+        bar(
+            "dense step beside PEFT bf16", .atLeast, 1.6, peer.map { $0.median / dense.median }, unit: "x",
+            peer == nil ? Self.noPeer : "")
+        bar(
+            "memory of the dense step beside PEFT bf16", .atMost, 0.5,
+            peer.map { Double(dense.peakBytes) / Double($0.peakBytes) }, unit: " of PEFT's",
+            peer == nil ? Self.noPeer : "")
+    }
+
     /// SmolLM2-135M, 4x512 tokens, the last quarter labelled, rank 32 on q, k, v, o.
     func runStep() throws {
-        let work = ["step", "--model", setting.model]
-        let scenario = "step: SmolLM2-135M, 4x512 tokens, a quarter labelled, rank 32 on q, k, v, o"
+        let work = stepWork
+        let scenario = Self.stepScenario
         let contenders = [
             ours(Self.denseName, work), ours(Self.halfName, work + ["--sparsity", "0.5"]),
             ours(Self.exactName, work + ["--dtype", "float32"]),

@@ -20,6 +20,7 @@ final class SpeedSuite {
         switch speedCase {
         case .kernels: runKernels()
         case .step: try runStep()
+        case .bf16Peer: try runStepBesideBF16()
         case .sparsity: try runSparsity()
         case .projections: try runProjections()
         case .gemma: try runGemma()
