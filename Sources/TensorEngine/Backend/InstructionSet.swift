@@ -20,17 +20,20 @@ package enum InstructionSet: String, CaseIterable, Sendable {
 
     /// The set that products run fastest on, when the processor executes it without announcing it.
     package static var hidden: InstructionSet? {
-        let fastest = allCases.first { $0.kernelValue == sl_isa_fastest(false) }
-        return fastest?.isAnnounced == false ? fastest : nil
+        let fastest = named(sl_isa_fastest(false))
+        return fastest.isAnnounced ? nil : fastest
     }
 
     /// The set that kernels called from this thread run on.
     package static var current: InstructionSet {
-        let value = sl_isa_current()
-        guard let current = allCases.first(where: { $0.kernelValue == value }) else {
+        named(sl_isa_current())
+    }
+
+    private static func named(_ value: sl_isa) -> InstructionSet {
+        guard let set = allCases.first(where: { $0.kernelValue == value }) else {
             preconditionFailure("instruction set \(value.rawValue) has no name here")
         }
-        return current
+        return set
     }
 
     /// Runs `body` with the kernels that it calls from this thread on this set, which must be available.
