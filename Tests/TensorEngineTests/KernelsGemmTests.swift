@@ -8,6 +8,7 @@ private final class TestOperand {
     private let matrix: KernelMatrix
     private let isTransposed: Bool
     private let outer: [Int32]?, inner: [Int32]?
+    private let rounds: Bool
 
     init(_ outerCount: Int, _ depth: Int, _ random: inout KernelRandom) {
         let outerSize = outerCount + random.int(4), depthSize = max(1, depth + random.int(6))
@@ -17,6 +18,7 @@ private final class TestOperand {
         )
         outer = random.int(3) == 0 ? random.indices(outerCount, below: outerSize) : nil
         inner = random.int(3) == 0 ? random.indices(depth, below: depthSize) : nil
+        rounds = random.bool()
     }
 
     func withOperand(_ body: (sl_operand) -> Void) {
@@ -26,7 +28,8 @@ private final class TestOperand {
                 body(
                     sl_operand(
                         data: matrix.matrix.data, type: matrix.type, outer_stride: isTransposed ? 1 : stride,
-                        depth_stride: isTransposed ? stride : 1, outer_index: outer, depth_index: inner))
+                        depth_stride: isTransposed ? stride : 1, outer_index: outer, depth_index: inner,
+                        rounds: rounds))
             }
         }
     }
@@ -115,6 +118,51 @@ extension [Int32]? {
                 results.append(output.values)
             }
             #expect(results[0] == results[1] && results[0] == results[2], "\(name), seed \(seed)")
+        }
+    }
+
+    /// Values between those that bf16 holds, in as many rows as a prompt has.
+    @Test func `an f32 left operand keeps its digits beside a bf16 right one unless it rounds`() {
+        var random = KernelRandom(1)
+        let (rows, columns, depth) = (20, 9, 64)
+        let left = (0..<rows * depth).map { _ in random.float() * 1.001 }
+        let right = (0..<columns * depth).map { _ in bf16Bits(random.float()) }
+        func expected(_ left: [Float]) -> [Double] {
+            (0..<rows * columns).map { at in
+                (0..<depth).reduce(0) { sum, d in
+                    let weight = float(right[at % columns * depth + d])
+                    return sum + Double(left[at / columns * depth + d]) * Double(weight)
+                }
+            }
+        }
+        let exact = expected(left), rounded = expected(left.map { float(bf16Bits($0)) })
+        #expect(zip(exact, rounded).contains { abs($0 - $1) > 0.01 })
+        onEveryInstructionSet { name in
+            for rounds in [false, true] {
+                let output = KernelMatrix(rows, columns, SL_F32)
+                left.withUnsafeBufferPointer { left in
+                    right.withUnsafeBufferPointer { right in
+                        func operand(_ data: UnsafeRawPointer?, _ type: sl_type) -> sl_operand {
+                            sl_operand(
+                                data: data, type: type, outer_stride: Int64(depth), depth_stride: 1,
+                                outer_index: nil, depth_index: nil, rounds: rounds)
+                        }
+                        let product = sl_product(
+                            left: operand(left.baseAddress, SL_F32),
+                            right: operand(right.baseAddress, SL_BF16), depth: Int64(depth), scale: 1)
+                        var target = sl_output()
+                        target.data = output.matrix.data
+                        target.type = SL_F32
+                        target.stride = Int64(columns)
+                        withUnsafePointer(to: product) {
+                            sl_gemm(Int64(rows), Int64(columns), $0, 1, &target)
+                        }
+                    }
+                }
+                let hasDotProduct = name.contains("bf16")
+                output.expect(
+                    rounds && hasDotProduct ? rounded : exact, tolerance: 2e-5, "\(name), rounds \(rounds)")
+            }
         }
     }
 

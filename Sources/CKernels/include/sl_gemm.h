@@ -8,6 +8,7 @@
 /// depth is summed over. One of the two strides must be 1, so both W and W^T are read in place.
 /// An index array gathers while packing: element (o, d) is read at
 /// data[(outer_index ? outer_index[o] : o) * outer_stride + (depth_index ? depth_index[d] : d) * depth_stride].
+/// `rounds`: a left operand in f32 may be rounded to bf16 for the sake of speed.
 typedef struct sl_operand {
     const void *data;
     sl_type type;
@@ -15,6 +16,7 @@ typedef struct sl_operand {
     int64_t depth_stride;
     const int32_t *outer_index;
     const int32_t *depth_index;
+    bool rounds;
 } sl_operand;
 
 /// `scale` multiplies the left operand while it is packed.
@@ -39,9 +41,10 @@ typedef struct sl_output {
 } sl_output;
 
 /// Computes the sum of `product_count` products (at least 1) in one pass over the output, f32 accumulation.
-/// bf16 operands are multiplied with bf16 dot products where the processor has them (a f32 operand of such a
-/// product is rounded to bf16); otherwise everything is widened to f32. The order of every sum depends on the
-/// shape and instruction set alone, never on the thread count. A product of depth 0 contributes nothing.
+/// Where the processor has bf16 dot products, they multiply a left operand in bf16, or one in f32 that `rounds` beside a
+/// right one in bf16; every f32 operand of such a sum is rounded to bf16. Everything else is widened to f32. The order of
+/// every sum depends on the shape and instruction set alone, never on the thread count. A product of depth 0
+/// contributes nothing.
 void sl_gemm(int64_t rows, int64_t columns, const sl_product *products, int product_count,
              const sl_output *output);
 

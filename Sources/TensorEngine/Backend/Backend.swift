@@ -9,14 +9,19 @@ package struct MatrixOperand {
     package var rowSelection: Tensor?
     /// Column numbers of `tensor` to take instead of all of them.
     package var columnSelection: Tensor?
+    /// Whether an f32 left operand may be rounded to bf16 beside a bf16 right one, where that is faster. Activations of
+    /// inference are f32 and keep their digits, so that generation says the same on every processor.
+    package var rounds: Bool
 
     package init(
-        _ tensor: Tensor, transposed: Bool = false, rows: Tensor? = nil, columns: Tensor? = nil
+        _ tensor: Tensor, transposed: Bool = false, rows: Tensor? = nil, columns: Tensor? = nil,
+        rounds: Bool = false
     ) {
         self.tensor = tensor
         isTransposed = transposed
         rowSelection = rows
         columnSelection = columns
+        self.rounds = rounds
     }
 
     var rowCount: Int { rowSelection?.count ?? tensor.rowCount }

@@ -121,7 +121,8 @@ package final class CPUBackend: Backend {
             data: UnsafeRawPointer(tensor.address), type: tensor.type.kernelType,
             outer_stride: operand.isTransposed ? 1 : stride, depth_stride: operand.isTransposed ? stride : 1,
             outer_index: operand.isTransposed ? columns : rows,
-            depth_index: operand.isTransposed ? rows : columns)
+            depth_index: operand.isTransposed ? rows : columns,
+            rounds: operand.rounds)
     }
 
     package func adamW(

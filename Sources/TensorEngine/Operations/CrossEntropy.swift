@@ -75,7 +75,10 @@ extension Tape {
                     sums: sums)
                 if let sums {
                     backend.multiply(
-                        [MatrixProduct(MatrixOperand(logits), MatrixOperand(words, transposed: true))],
+                        [
+                            MatrixProduct(
+                                MatrixOperand(logits, rounds: true), MatrixOperand(words, transposed: true))
+                        ],
                         into: MatrixOutput(sums, accumulates: true))
                 }
             }
