@@ -141,6 +141,11 @@ private struct AttentionData {
         delta = logSumExp
     }
 
+    /// Whether operands stay bf16, so that probabilities and their gradients are rounded to it.
+    func isInPairs(on instructionSet: String) -> Bool {
+        instructionSet.contains("bf16") && [q, k, v].allSatisfy { $0.type == SL_BF16 }
+    }
+
     /// As in generation, where nothing is kept for a backward pass.
     func infer(_ test: AttentionCase) {
         test.withShape { sl_attention($0, q.matrix, k.matrix, v.matrix, out.matrix, nil) }
@@ -194,13 +199,16 @@ private struct AttentionData {
             let tolerance = types[4] == SL_BF16 ? 4e-3 : 2e-5
             onEveryInstructionSet { name in
                 data.run(test)
-                data.out.expect(expected.out, tolerance: 1e-5, "\(name) out")
+                let inPairs = data.isInPairs(on: name)
+                let isBackwardInPairs = inPairs && types[3] == SL_BF16
+                data.out.expect(expected.out, tolerance: inPairs ? 8e-3 : 1e-5, "\(name) out")
                 for (actual, value) in zip(data.logSumExp, expected.logSumExp) {
                     #expect(abs(Double(actual) - value) < 1e-5 * max(1, abs(value)), "\(name) log-sum-exp")
                 }
-                data.dq.expect(gradients.dq, tolerance: tolerance, "\(name) dq")
-                data.dk.expect(gradients.dk, tolerance: tolerance, "\(name) dk")
-                data.dv.expect(gradients.dv, tolerance: 2e-5, "\(name) dv")
+                let most = isBackwardInPairs ? 2e-2 : tolerance
+                data.dq.expect(gradients.dq, tolerance: most, "\(name) dq")
+                data.dk.expect(gradients.dk, tolerance: most, "\(name) dk")
+                data.dv.expect(gradients.dv, tolerance: isBackwardInPairs ? 2e-2 : 2e-5, "\(name) dv")
             }
         }
     }
@@ -225,11 +233,35 @@ private struct AttentionData {
                 for threads in 1...3 {
                     data.out.fill([Double](repeating: .nan, count: expected.out.count))
                     withThreads(threads) { data.infer(test) }
-                    data.out.expect(expected.out, tolerance: 1e-5, "\(name) out, \(threads) threads")
+                    data.out.expect(
+                        expected.out, tolerance: data.isInPairs(on: name) ? 8e-3 : 1e-5,
+                        "\(name) out, \(threads) threads")
                     results.append(data.out.values)
                 }
                 #expect(results.allSatisfy { $0 == results[0] }, "\(name)")
             }
+        }
+    }
+
+    /// Scores that are all equal, among numbers of keys that are powers of 2: probabilities that bf16 holds exactly, so
+    /// nothing but sums is rounded, and whatever stands in the wrong place shows.
+    @Test(arguments: [1, 3], [8, 27, 64])
+    func `are exact in bf16 where probabilities are`(group: Int, width: Int) {
+        let positions = [[0, 1, 3, 7, 15, 31, 63, 127], [3, 7, 15], [63], []]
+        let test = AttentionCase(keyCounts: [150, 16, 64, 5], positions: positions)
+            .with(heads: (2, group), width: width)
+        var random = KernelRandom(UInt64(width))
+        let types = [SL_BF16, SL_BF16, SL_BF16, SL_BF16, SL_F32, SL_F32, SL_F32, SL_F32]
+        var data = AttentionData(test, types: types, &random)
+        data.q.fill([Double](repeating: 0, count: data.q.values.count))
+        let (q, k, v, dout) = (data.q.values, data.k.values, data.v.values, data.dout.values)
+        let out = test.forward(q, k, v).out
+        let gradients = test.backward(q, k, v, out: out, dout: dout)
+        onEveryInstructionSet { name in
+            data.run(test)
+            data.out.expect(out, tolerance: 1e-5, "\(name) out")
+            data.dv.expect(gradients.dv, tolerance: 1e-5, "\(name) dv")
+            data.dq.expect(gradients.dq, tolerance: data.isInPairs(on: name) ? 2e-2 : 1e-5, "\(name) dq")
         }
     }
 
@@ -257,10 +289,11 @@ private struct AttentionData {
     }
 
     /// One thread takes whole sequences, several cut a single sequence by rows and by keys.
-    @Test func `keep their bits on any thread count`() {
+    @Test(arguments: [SL_F32, SL_BF16])
+    func `keep their bits on any thread count`(type: sl_type) {
         let test = AttentionCase.whole([200]).with(heads: (1, 3), width: 8)
         var random = KernelRandom(4)
-        var data = AttentionData(test, types: [sl_type](repeating: SL_F32, count: 8), &random)
+        var data = AttentionData(test, types: [sl_type](repeating: type, count: 8), &random)
         onEveryInstructionSet { name in
             var results: [[[Double]]] = []
             for threads in [1, 2, 3, 8] {
@@ -271,10 +304,11 @@ private struct AttentionData {
         }
     }
 
-    @Test func `pass NaN on`() {
+    @Test(arguments: [SL_F32, SL_BF16])
+    func `pass NaN on`(type: sl_type) {
         let test = AttentionCase.whole([12]).with(heads: (1, 1), width: 8)
         var random = KernelRandom(5)
-        var data = AttentionData(test, types: [sl_type](repeating: SL_F32, count: 8), &random)
+        var data = AttentionData(test, types: [sl_type](repeating: type, count: 8), &random)
         data.k[7, 3] = .nan
         onEveryInstructionSet { name in
             data.run(test)
