@@ -6,21 +6,16 @@ package import TensorEngine
 
 /// What loading a model takes.
 package struct MemoryNeed {
-    /// Bytes of weights in memory, the file's own pages not counted.
+    /// Bytes of weights in memory. The file's own pages come and go: every weight is copied out of them.
     package let weightBytes: Int
     private let path: String
 
     package init(_ source: ModelSource, computeType: ElementType) throws(InputError) {
         path = source.path
-        let unchanged: StoredType = computeType == .bfloat16 ? .bfloat16 : .float32
         var bytes = 0
         for name in source.weights.tensorNames {
-            guard let huggingFaceName = source.huggingFaceName(ofStored: name) else { continue }
+            guard source.huggingFaceName(ofStored: name) != nil else { continue }
             let tensor = try source.weights.tensor(named: name)
-            // Output and down projections are transposed, so they are copied even when the type stays.
-            let isTransposed =
-                huggingFaceName.hasSuffix("o_proj.weight") || huggingFaceName.hasSuffix("down_proj.weight")
-            if tensor.type == unchanged, !isTransposed { continue }
             let (size, overflow) = tensor.elementCount.multipliedReportingOverflow(by: computeType.byteCount)
             let (sum, sumOverflow) = bytes.addingReportingOverflow(size)
             bytes = overflow || sumOverflow ? .max : sum

@@ -69,16 +69,9 @@ package struct StoredMatrix {
         extendLifetime(output.storage)
     }
 
-    /// Everything, in `type`: the file's own pages when they hold exactly that, else a decoded copy.
+    /// Everything, in `type`: a copy even where the file's own bytes are that. They lie in small pages, between which
+    /// the processor does not fetch ahead; the pool's are large.
     package func tensor(as type: ElementType) throws(InputError) -> Tensor {
-        let storedAs: StoredType = type == .bfloat16 ? .bfloat16 : .float32
-        let isAligned = UInt(bitPattern: stored.bytes.baseAddress).isMultiple(of: UInt(type.byteCount))
-        if stored.type == storedAs, isAsStored, isAligned, !stored.bytes.isEmpty {
-            return Tensor(
-                storage: Storage(borrowing: stored.bytes, owner: stored.owner), rowCount: rowCount,
-                width: width,
-                type: type)
-        }
         let tensor = Tensor(rowCount: rowCount, width: width, type: type)
         try decode(rows: 0..<rowCount, into: tensor)
         stored.releasePages()
