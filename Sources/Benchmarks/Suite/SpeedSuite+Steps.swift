@@ -112,7 +112,7 @@ extension SpeedSuite {
         ]
         let standings = try compete(
             "all seven projections adapted, \(batch)x512 tokens",
-            [ours(Self.denseName, work), peft(work, dtype: peftType)], rounds: setting.isQuick ? 1 : 5)
+            [ours(Self.denseName, work), peft(work, dtype: peftType)], rounds: setting.isQuick ? 3 : 5)
         guard let dense = standings[Self.denseName] else { return }
         let peer = standings[Self.peftName(peftType)]
         bar(
@@ -132,7 +132,7 @@ extension SpeedSuite {
         let work = ["step", "--model", gemma, "--batch", "\(batch)"]
         let standings = try compete(
             "Gemma 3 270M, 262,144 words, \(batch)x512 tokens, a quarter labelled",
-            [ours(Self.denseName, work), peft(work, dtype: peftType)], rounds: setting.isQuick ? 1 : 5)
+            [ours(Self.denseName, work), peft(work, dtype: peftType)], rounds: setting.isQuick ? 3 : 5)
         guard let dense = standings[Self.denseName] else { return }
         let peer = standings[Self.peftName(peftType)]
         let note = "\(self.note(peer)); \(batch)x512 tokens"
@@ -181,7 +181,7 @@ extension SpeedSuite {
                         "--steps-per-turn", "\(most / (batch * length))",
                     ])
             }
-            let standings = try compete(title, contenders, rounds: setting.isQuick ? 2 : 5)
+            let standings = try compete(title, contenders, rounds: setting.isQuick ? 3 : 5)
             var rates: [Double] = []
             for (shape, contender) in zip(shapes, contenders) {
                 guard let standing = standings[contender.name] else { continue }
