@@ -108,8 +108,8 @@ struct LoadingTests {
             }
             let model = try CausalLM(
                 ModelSource(path: folder), computeType: .float32, backend: CPUBackend())
-            let length = try FileHandle(forUpdating: URL(fileURLWithPath: "\(folder)/\(file)"))
-            try length.truncate(atOffset: 0)
+            let handle = try FileHandle(forUpdating: URL(fileURLWithPath: "\(folder)/\(file)"))
+            try handle.truncate(atOffset: 0)
             #expect(largestDifference(try model.logits(PackedSequences([sequence])), reference) < 1e-4)
         }
     }

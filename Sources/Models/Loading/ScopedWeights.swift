@@ -51,9 +51,7 @@ package struct ScopedWeights {
     ) throws(InputError) -> FrozenWeight {
         let matrix = try take(name, shape: [output, input], rotaryHeads: rotaryHeads)
         let tensor = try matrix.tensor(as: computeType)
-        guard layout == .inputRows else { return FrozenWeight(tensor, layout: layout) }
-        defer { matrix.stored.releasePages() }
-        return FrozenWeight(tensor.transposed(), layout: layout)
+        return FrozenWeight(layout == .inputRows ? tensor.transposed() : tensor, layout: layout)
     }
 
     /// A norm weight or bias, f32 whatever the compute type.
