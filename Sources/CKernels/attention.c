@@ -168,8 +168,8 @@ void sl_attention_backward(const sl_attention_shape *shape, sl_matrix q, sl_matr
         .shape = shape, .q = q, .k = k, .v = v, .out = out, .saved_log_sum_exp = log_sum_exp,
         .dout = dout, .dq = dq, .dk = dk, .dv = dv, .delta = delta,
     };
-    int64_t row_width = shape->heads * shape->head_width, rows = shape->query_starts[shape->sequences];
-    sl_parallel_ranges(rows, 1 + 16383 / row_width, sl_attention_kernels_current()->delta, &job);
+    int64_t row_width = shape->heads * shape->head_width, queries = shape->query_starts[shape->sequences];
+    sl_parallel_ranges(queries, 1 + 16383 / row_width, sl_attention_kernels_current()->delta, &job);
     if (whole_sequences_are_quicker(shape)) {
         run_plan(&job, BACKWARD_WHOLE, 0);
         return;

@@ -44,7 +44,7 @@ typedef struct sl_attention_kernels {
     /// out of the part's rows, all heads, from `count` partials, `spacing` floats apart.
     void (*few_combine)(const sl_attention_job *job, const sl_attention_part *part, const float *partials,
                         int64_t count, int64_t spacing);
-    /// delta of rows begin ..< end of the whole batch: a range kernel.
+    /// delta of queries begin ..< end of the whole batch: a range kernel.
     void (*delta)(void *job, int64_t begin, int64_t end);
     /// With `want_query`, dq of the part's rows: its keys are then all that the sequence has.
     /// With `want_keys`, dk and dv of the part's keys: its rows are then all that the sequence has.

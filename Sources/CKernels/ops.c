@@ -50,14 +50,15 @@ void sl_rotary(int64_t rows, int64_t heads, int64_t head_width, int64_t rotary_w
     over_rows(rows, heads * rotary_width, sl_ops_kernels_current()->rotary, &job);
 }
 
-void sl_gated(int64_t rows, int64_t width, sl_activation activation, sl_matrix gate, sl_matrix up, sl_matrix out) {
-    sl_gated_job job = {width, activation, gate, up, out};
+void sl_gated(int64_t rows, int64_t width, sl_activation activation, const int32_t *chosen, sl_matrix gate,
+              sl_matrix up, sl_matrix out) {
+    sl_gated_job job = {width, activation, chosen, gate, up, out};
     over_units(rows, width, sl_ops_kernels_current()->gated, &job);
 }
 
-void sl_gated_backward(int64_t rows, int64_t width, sl_activation activation, sl_matrix gate, sl_matrix up,
-                       sl_matrix dout, sl_matrix dgate, sl_matrix dup) {
-    sl_gated_backward_job job = {width, activation, gate, up, dout, dgate, dup};
+void sl_gated_backward(int64_t rows, int64_t width, sl_activation activation, const int32_t *chosen, sl_matrix gate,
+                       sl_matrix up, sl_matrix dout, sl_matrix dgate, sl_matrix dup) {
+    sl_gated_backward_job job = {width, activation, chosen, gate, up, dout, dgate, dup};
     over_units(rows, width, sl_ops_kernels_current()->gated_backward, &job);
 }
 

@@ -37,12 +37,14 @@ typedef struct sl_rotary_job {
 typedef struct sl_gated_job {
     int64_t width;
     sl_activation activation;
+    const int32_t *chosen;
     sl_matrix gate, up, out;
 } sl_gated_job;
 
 typedef struct sl_gated_backward_job {
     int64_t width;
     sl_activation activation;
+    const int32_t *chosen;
     sl_matrix gate, up, dout, dgate, dup;
 } sl_gated_backward_job;
 

@@ -18,14 +18,19 @@ enum { MAXIMUM_THREADS = 256, SPIN_ROUNDS = 4000, SCRATCH_SLOTS = 3, HUGE_PAGE =
 typedef struct job {
     void (*task)(void *, int64_t);
     void *context;
-    int64_t count;
 } job;
 
 static pthread_mutex_t pool_lock = PTHREAD_MUTEX_INITIALIZER;  // held by whoever runs a job
 static atomic_int thread_count;                                // 0 until first asked for
 static int workers_started;                                    // under pool_lock
 static job current_job;
-static atomic_llong next_index;
+// Every thread begins with a stretch of its own, the same in every job of a kind: the rows that it wrote last are still
+// in its cache. Then it helps the others.
+typedef struct stretch {
+    _Alignas(64) atomic_llong next;
+    int64_t end;
+} stretch;
+static stretch stretches[MAXIMUM_THREADS];
 static atomic_int workers_running;
 // High bits count the jobs, the low 9 bits say how many threads take part in the newest one. One word, so that a
 // worker always sees a matching pair.
@@ -71,13 +76,16 @@ int sl_thread_count(void) {
 
 void sl_set_thread_count(int count) { atomic_store(&thread_count, clamp_count(count)); }
 
-static void take_indices(void) {
+static void take_indices(int number, int threads) {
     bool outer = inside_task;
     inside_task = true;
-    for (;;) {
-        int64_t index = atomic_fetch_add_explicit(&next_index, 1, memory_order_relaxed);
-        if (index >= current_job.count) break;
-        current_job.task(current_job.context, index);
+    for (int turn = 0; turn < threads; turn++) {
+        stretch *from = &stretches[(number + turn) % threads];
+        for (;;) {
+            int64_t index = atomic_fetch_add_explicit(&from->next, 1, memory_order_relaxed);
+            if (index >= from->end) break;
+            current_job.task(current_job.context, index);
+        }
     }
     inside_task = outer;
 }
@@ -98,8 +106,9 @@ static void *worker(void *argument) {
             now = atomic_load_explicit(&announcement, memory_order_acquire);
         }
         seen = now;
-        if (number >= (int)(seen & 0x1ff)) continue;
-        take_indices();
+        int threads = (int)(seen & 0x1ff);
+        if (number >= threads) continue;
+        take_indices(number, threads);
         atomic_fetch_sub_explicit(&workers_running, 1, memory_order_release);
     }
     return NULL;
@@ -137,13 +146,16 @@ void sl_parallel(int64_t count, void (*task)(void *context, int64_t index), void
         run_serially(count, task, context);
         return;
     }
-    current_job = (job){task, context, count};
-    atomic_store_explicit(&next_index, 0, memory_order_relaxed);
+    current_job = (job){task, context};
+    for (int number = 0; number < threads; number++) {
+        atomic_store_explicit(&stretches[number].next, count * number / threads, memory_order_relaxed);
+        stretches[number].end = count * (number + 1) / threads;
+    }
     atomic_store_explicit(&workers_running, threads - 1, memory_order_relaxed);
     uint32_t jobs = atomic_load_explicit(&announcement, memory_order_relaxed) >> 9;
     atomic_store(&announcement, (jobs + 1) << 9 | (uint32_t)threads);
     if (atomic_load(&sleepers) > 0) futex_wake_all(&announcement);
-    take_indices();
+    take_indices(0, threads);
     for (int round = 0; atomic_load_explicit(&workers_running, memory_order_acquire) > 0; round++) {
         if (round < SPIN_ROUNDS) relax();
         else sched_yield();

@@ -7,9 +7,11 @@ import Testing
 extension `Layers with selected channels` {
     /// Gradients of x, A and B where only some rows of the first result have a gradient; with `reads` the layers go through
     /// those alone, being the ones with the largest, without through all.
+    ///
+    /// - Parameter layers: told what gradients output rows and context rows have.
     private func gradients(
         reads: Bool, dropoutRate: Float,
-        _ layers: (Tape, Variable, LowRankPair, _ gradient: RowGradient) -> [Variable]
+        _ layers: (Tape, Variable, LowRankPair, _ gradients: (RowGradient, RowGradient)) -> [Variable]
     ) throws -> [[Float]] {
         let tape = Tape(backend: backend)
         let input = Variable(random(9, 6, seed: 5), needsGradient: true)
@@ -17,13 +19,15 @@ extension `Layers with selected channels` {
             a: Parameter(name: "A", value: random(3, 6, seed: 3)),
             b: Parameter(name: "B", value: random(6, 3, seed: 4)), scale: 2,
             dropoutRate: dropoutRate)
-        let chosen = GradientRows(among: backend.upload(context))
-        let results = layers(tape, input, pair, reads ? .chosen(chosen) : .all)
+        let output = (0..<9).filter { !context.contains($0) }
+        let chosen = [output, context].map { GradientRows(among: backend.upload($0)) }
+        let results = layers(
+            tape, input, pair, reads ? (.chosen(chosen[0]), .chosen(chosen[1])) : (.all, .all))
         // What later rows read of the other results reaches every row.
         for result in results.dropFirst() { _ = weightedSum(result, on: tape, seed: 7) }
         let learning: [Int32] = [1, 2, 3, 5, 6, 8]
         let result = tape.choosingGradientRows(
-            results[0], share: Double(learning.count) / 9, into: [chosen])
+            results[0], share: Double(learning.count) / 9, into: chosen)
         _ = weightedSum(tape.selectRows(result, backend.upload(learning)), on: tape)
         tape.backward()
         return [input.gradient, pair.a.gradient, pair.b.gradient].compactMap { $0 }
@@ -31,6 +35,15 @@ extension `Layers with selected channels` {
     }
 
     private var context: [Int32] { [0, 3, 4, 7, 8] }
+
+    /// Both parts with the gradients of the operation's first layer, or only one.
+    private func parts(_ uses: [ChannelUse], _ gradients: (RowGradient, RowGradient)) -> [RowPart] {
+        zip(parts(context: context, of: 9, uses), [gradients.0, gradients.1]).map { part, gradient in
+            var uses = part.uses
+            uses[0].gradient = gradient
+            return RowPart(rows: part.rows, uses: uses)
+        }
+    }
 
     @Test(arguments: [FrozenWeight.Layout.outputRows, .inputRows], [Float(0), 0.4])
     func `do less where rows are chosen by their gradients, with the same result`(
@@ -46,15 +59,13 @@ extension `Layers with selected channels` {
         ]
         for (first, second) in uses {
             func results(reads: Bool) throws -> [[Float]] {
-                try gradients(reads: reads, dropoutRate: dropoutRate) { tape, x, pair, gradient in
-                    var first = first
-                    first.gradient = gradient
-                    return tape.linears(
+                try gradients(reads: reads, dropoutRate: dropoutRate) { tape, x, pair, gradients in
+                    tape.linears(
                         x,
                         [
                             LinearLayer(weights[0], adapter: pair, dropoutSeed: 3),
                             LinearLayer(weights[1], dropoutSeed: 4),
-                        ], parts: parts(context: context, of: 9, [first, second]))
+                        ], parts: parts([first, second], gradients))
                 }
             }
             for (chosen, all) in zip(try results(reads: true), try results(reads: false)) {
@@ -81,8 +92,8 @@ extension `Layers with selected channels` {
                 pair.a.clearGradient()
                 pair.b.clearGradient()
             }
-            return try gradients(reads: reads, dropoutRate: dropoutRate) { tape, x, _, gradient in
-                var use =
+            return try gradients(reads: reads, dropoutRate: dropoutRate) { tape, x, _, gradients in
+                let use =
                     switch kind {
                     case .dense: ChannelUse.all
                     case .compensated:
@@ -92,7 +103,6 @@ extension `Layers with selected channels` {
                                 down: random(2, 6, seed: 14), up: random(2, 6, seed: 15)))
                     case .adaptersAtFullWidth: ChannelUse(selection, adaptersSeeAllChannels: true)
                     }
-                use.gradient = gradient
                 return [
                     tape.feedForward(
                         x,
@@ -100,7 +110,7 @@ extension `Layers with selected channels` {
                         up: LinearLayer(FrozenWeight(weights[1]), adapter: pairs[1], dropoutSeed: 2),
                         down: LinearLayer(
                             FrozenWeight(weights[2], layout: .inputRows), adapter: pairs[2], dropoutSeed: 3),
-                        activation: .silu, parts: parts(context: context, of: 9, [use]))
+                        activation: .silu, parts: parts([use], gradients))
                 ]
             } + pairs.flatMap { [$0.a, $0.b] }.map { try backend.download(#require($0.gradient)) }
         }

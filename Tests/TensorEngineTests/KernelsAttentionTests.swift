@@ -12,9 +12,12 @@ private struct AttentionCase {
     var keyValueHeads = 1, group = 1, width = 8
     var softcap: Float = 0
     var window = 0
+    /// The row of the matrices that each query is; nil where query i is row i.
+    var rows: [Int32]?
 
     var heads: Int { keyValueHeads * group }
-    var queryRows: Int { positions.reduce(0) { $0 + $1.count } }
+    var queryCount: Int { positions.reduce(0) { $0 + $1.count } }
+    var queryRows: Int { rows.map { Int($0.max() ?? 0) + 2 } ?? queryCount }
     var keyRows: Int { keyCounts.reduce(0, +) }
     var scale: Float { 0.25 }
 
@@ -43,10 +46,14 @@ private struct AttentionCase {
                     var shape = sl_attention_shape(
                         sequences: Int64(keyCounts.count), query_starts: queryStarts.baseAddress,
                         key_starts: keyStarts.baseAddress, query_positions: flat.baseAddress,
-                        heads: Int64(heads),
+                        query_rows: nil, heads: Int64(heads),
                         key_value_heads: Int64(keyValueHeads), head_width: Int64(width), scale: scale,
                         softcap: softcap, window: Int64(window))
-                    body(&shape)
+                    guard let rows else { return body(&shape) }
+                    rows.withUnsafeBufferPointer {
+                        shape.query_rows = $0.baseAddress
+                        body(&shape)
+                    }
                 }
             }
         }
@@ -285,6 +292,46 @@ private struct AttentionData {
                 }
                 #expect(abs(difference - gradient[at]) < 1e-7)
             }
+        }
+    }
+
+    /// Rows that are no query hold whatever they like, and keep what they hold.
+    @Test(arguments: [SL_F32, SL_BF16])
+    func `of some rows are what they are of these rows alone`(type: sl_type) {
+        let alone = AttentionCase(
+            keyCounts: [70, 9, 3, 66], positions: [[0, 3, 4, 69], [8], [], Array(1..<64)]
+        )
+        .with(heads: (2, 3), width: 24)
+        var among = alone
+        among.rows = (0..<Int32(alone.queryCount)).map { 2 * $0 + $0 / 3 + 1 }
+        var random = KernelRandom(11)
+        let types = [sl_type](repeating: type, count: 8)
+        var (some, all) = (
+            AttentionData(alone, types: types, &random), AttentionData(among, types: types, &random)
+        )
+        all.k.fill(some.k.values)
+        all.v.fill(some.v.values)
+        let rows = (among.rows ?? []).map(Int.init)
+        for (query, row) in rows.enumerated() {
+            for column in 0..<some.q.width {
+                all.q[row, column] = some.q[query, column]
+                all.dout[row, column] = some.dout[query, column]
+            }
+        }
+        func picked(_ matrix: KernelMatrix) -> [Float] {
+            rows.flatMap { row in (0..<matrix.width).map { matrix[row, $0] } }
+        }
+        onEveryInstructionSet { name in
+            some.run(alone)
+            withThreads(1 + rows.count % 3) { all.run(among) }
+            for (result, expected) in [(all.out, some.out), (all.dq, some.dq)] {
+                #expect(picked(result).map(Double.init) == expected.values, "\(name)")
+                let untouched = KernelMatrix(1, 1, type)
+                #expect(
+                    Set(0..<result.rows).subtracting(rows).allSatisfy { result[$0, 0] == untouched[0, 0] },
+                    "\(name)")
+            }
+            #expect(all.dk.values == some.dk.values && all.dv.values == some.dv.values, "\(name)")
         }
     }
 

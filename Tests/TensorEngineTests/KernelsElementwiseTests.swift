@@ -31,9 +31,9 @@ import Testing
                 let out = KernelMatrix(rows, width, types[3], gap: 1)
                 let dgate = KernelMatrix(rows, width, types[4], gap: 2),
                     dup = KernelMatrix(rows, width, types[5])
-                sl_gated(Int64(rows), Int64(width), kind, gate.matrix, up.matrix, out.matrix)
+                sl_gated(Int64(rows), Int64(width), kind, nil, gate.matrix, up.matrix, out.matrix)
                 sl_gated_backward(
-                    Int64(rows), Int64(width), kind, gate.matrix, up.matrix, dout.matrix, dgate.matrix,
+                    Int64(rows), Int64(width), kind, nil, gate.matrix, up.matrix, dout.matrix, dgate.matrix,
                     dup.matrix)
                 out.expect(g.indices.map { active[$0] * u[$0] }, "\(name) out")
                 dgate.expect(g.indices.map { d[$0] * u[$0] * slopes[$0] }, tolerance: 1e-5, "\(name) dgate")
@@ -44,12 +44,27 @@ import Testing
                 gateCopy.fill(g)
                 upCopy.fill(u)
                 sl_gated_backward(
-                    Int64(rows), Int64(width), kind, gateCopy.matrix, upCopy.matrix, dout.matrix,
+                    Int64(rows), Int64(width), kind, nil, gateCopy.matrix, upCopy.matrix, dout.matrix,
                     gateCopy.matrix,
                     upCopy.matrix)
                 gateCopy.expect(
                     g.indices.map { d[$0] * u[$0] * slopes[$0] }, tolerance: 1e-5, "\(name) in place")
                 upCopy.expect(g.indices.map { d[$0] * active[$0] }, "\(name) in place")
+                // Of some rows, given once more in another order: the last to the first.
+                let chosen = (0..<Int32(rows)).reversed().filter { $0 % 3 != 1 }
+                let count = Int64(chosen.count)
+                let picked = chosen.flatMap { row in (0..<width).map { Int(row) * width + $0 } }
+                let someOut = KernelMatrix(chosen.count, width, types[3])
+                let someGate = KernelMatrix(chosen.count, width, types[4]),
+                    someUp = KernelMatrix(chosen.count, width, types[5], gap: 1)
+                sl_gated(count, Int64(width), kind, chosen, gate.matrix, up.matrix, someOut.matrix)
+                sl_gated_backward(
+                    count, Int64(width), kind, chosen, gate.matrix, up.matrix, dout.matrix, someGate.matrix,
+                    someUp.matrix)
+                someOut.expect(picked.map { active[$0] * u[$0] }, "\(name) chosen")
+                someGate.expect(
+                    zip(picked, d).map { u[$0] * slopes[$0] * $1 }, tolerance: 1e-5, "\(name) chosen dgate")
+                someUp.expect(zip(picked, d).map { active[$0] * $1 }, "\(name) chosen dup")
             }
         }
     }

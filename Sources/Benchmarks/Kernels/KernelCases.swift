@@ -198,12 +198,12 @@ struct KernelCases {
                         accumulates: false)
                 }
             ),
-            ("activation", [a, b, c], { backend.gate(.silu, gate: a, up: b, into: c) }),
+            ("activation", [a, b, c], { backend.gate(.silu, gate: a, up: b, rows: nil, into: c) }),
             (
                 "activation backward", [a, b, c, d, e],
                 {
                     backend.gateBackward(
-                        .silu, gate: a, up: b, outputGradient: c, gateGradient: d, upGradient: e)
+                        .silu, gate: a, up: b, rows: nil, outputGradient: c, gateGradient: d, upGradient: e)
                 }
             ),
             (

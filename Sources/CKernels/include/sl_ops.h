@@ -22,11 +22,14 @@ void sl_rotary(int64_t rows, int64_t heads, int64_t head_width, int64_t rotary_w
 
 typedef enum sl_activation { SL_SILU = 0, SL_GELU_TANH = 1 } sl_activation;
 
-/// out = activation(gate) * up, elementwise [rows, width]. out may alias gate or up.
-void sl_gated(int64_t rows, int64_t width, sl_activation activation, sl_matrix gate, sl_matrix up, sl_matrix out);
-/// dgate = dout * up * activation'(gate), dup = dout * activation(gate). dgate/dup may alias gate/up/dout.
-void sl_gated_backward(int64_t rows, int64_t width, sl_activation activation, sl_matrix gate, sl_matrix up,
-                       sl_matrix dout, sl_matrix dgate, sl_matrix dup);
+/// out = activation(gate) * up, elementwise [rows, width]. out may alias gate or up. With `chosen` [rows] row i of out is
+/// made of row chosen[i] of gate and up, which out must not alias then.
+void sl_gated(int64_t rows, int64_t width, sl_activation activation, const int32_t *chosen, sl_matrix gate,
+              sl_matrix up, sl_matrix out);
+/// dgate = dout * up * activation'(gate), dup = dout * activation(gate), with `chosen` as above. dgate/dup may alias
+/// dout, and gate/up where nothing is chosen.
+void sl_gated_backward(int64_t rows, int64_t width, sl_activation activation, const int32_t *chosen, sl_matrix gate,
+                       sl_matrix up, sl_matrix dout, sl_matrix dgate, sl_matrix dup);
 
 /// out[i] = scale * table[indices[i]]; indices must be in range (the caller has checked).
 void sl_gather_rows(int64_t rows, int64_t width, sl_matrix table, const int32_t *indices, float scale, sl_matrix out);

@@ -94,7 +94,7 @@ struct BlockCostCounter {
     ) -> Bool {
         let share = plan.feedForward[layer] ?? 0
         let (width, inner) = (model.width, model.feedForwardWidth)
-        let kept = KeptChannels.count(of: inner, dropping: share)
+        let kept = plan.keptChannels(of: inner, dropping: share)
         let seesKeptOnly = share > 0 && plan.feedForwardAdapters == .channelMasked
         func gated(_ name: BlockProjection) -> Product {
             Product(

@@ -51,7 +51,7 @@ package final class CalibratedSparsity: SparsityPolicy {
                 let inputs = recorded.inputs(layer: layer, on: backend)
                 let channels = backend.gatedChannels(
                     inputs, linears, model.configuration.activation, adapters: false)
-                let kept = KeptChannels.count(of: channels.width, dropping: share)
+                let kept = plan.keptChannels(of: channels.width, dropping: share)
                 if kept < channels.width {
                     guard
                         let fit = FeedForwardFit(

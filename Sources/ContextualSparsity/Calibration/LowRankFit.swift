@@ -9,10 +9,11 @@ import Models
 import TensorEngine
 
 enum LowRankFit {
-    /// The rank at which the map costs `1 - share` of the layers.
+    /// The rank at which the map costs `1 - share` of the layers, in whole blocks.
     static func rank(input: Int, output: Int, leavingOut share: Double) -> Int {
         let full = Double(input) * Double(output) / Double(input + output)
-        return min(min(input, output), max(1, Int(full * (1 - share) + 1e-9)))
+        let most = min(input, output)
+        return KeptChannels.wholeBlocks(min(most, max(1, Int(full * (1 - share) + 1e-9))), most: most)
     }
 
     /// One map for each layer, with `down` in common, in the model's compute type.

@@ -42,7 +42,7 @@ package struct FeedForwardEstimator {
     /// - Returns: [F]
     package func unaveragedScores(_ x: Tensor, rows: Tensor? = nil, on backend: any Backend) -> [Float] {
         let gated = gate(x, rows: rows, on: backend)
-        backend.gate(activation, gate: gated, up: up(x, rows: rows, on: backend), into: gated)
+        backend.gate(activation, gate: gated, up: up(x, rows: rows, on: backend), rows: nil, into: gated)
         return ColumnNorms.norms(of: gated, rows: nil, on: backend)
     }
 }

@@ -24,7 +24,7 @@ extension SparsityPlan {
         try setShares(fields, "sparsity")
         if mode == "dense" { (feedForward, attention) = ([:], [:]) }
         startStep = try fields.scheduleStep("start_step", default: startStep)
-        endStep = try fields.scheduleStep("end_step", default: endStep)
+        endStep = try fields.scheduleStep("end_step", default: ScheduleStep(1))
         contextTokens = try fields.bool("skip_output_tokens", default: false) ? .labels : .all
         denseSinkTokens = try fields.integer("skip_sink_tokens", in: 0...1 << 27, default: 0)
         if try fields.bool("add_sparse_to_dense", default: false) {
@@ -81,7 +81,7 @@ extension SparsityPlan {
         self.init(method: .paper)
         rank = try fields.integer("predictor_rank", in: 1...8192, default: 8)
         startStep = try fields.scheduleStep("start_step", default: ScheduleStep(0))
-        endStep = try fields.scheduleStep("end_step", default: endStep)
+        endStep = try fields.scheduleStep("end_step", default: ScheduleStep(1))
         try setShares(fields, "layer_sparsity")
     }
 

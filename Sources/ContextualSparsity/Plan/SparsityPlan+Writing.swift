@@ -23,7 +23,7 @@ extension SparsityPlan {
             "\(Keys.method): \(method.rawValue)",
             "",
             "# Share of channels left out, from 0 to below 1, by layer (7, 3-28 or \"3-5, 8\"). Layers not listed are dense.",
-            "# Of attention, calibrated leaves out a share of the operations.",
+            "# Of attention, calibrated leaves out a share of the operations; what it keeps are multiples of 32.",
         ]
         lines += Self.lines(Keys.feedForward, feedForward)
         lines += Self.lines(Keys.attention, attention)
@@ -32,7 +32,8 @@ extension SparsityPlan {
             "# Rank of the estimate by which channels are chosen, and replaced where the method does that.",
             "\(Keys.rank): \(rank)",
             "",
-            "# Sparse from start_step to before end_step: up to 1 a fraction of the run's steps, above 1 a step.",
+            "# Sparse from start_step to before end_step: up to 1 a fraction of the run's steps, above 1 a step. At the",
+            "# end, dense steps make the adapter fit the dense model again.",
             "\(Keys.startStep): \(Self.text(startStep.value))",
             "\(Keys.endStep): \(Self.text(endStep.value))",
             "",

@@ -49,8 +49,9 @@ public struct SparsityPlan: Equatable, Sendable {
     public var rank = 32
     /// The first sparse step.
     public var startStep = ScheduleStep(0.05)
-    /// The first step that is dense again.
-    public var endStep = ScheduleStep(1)
+    /// The first step that is dense again: what adapters have learnt to make up for in sparse passes is unlearnt at
+    /// the end, or the dense model would be the worse for it.
+    public var endStep = ScheduleStep(0.9)
     /// Which tokens run sparse.
     public var contextTokens = ContextTokens.labels
     /// So many tokens at the start of each sequence stay dense; with method calibrated at least the first.

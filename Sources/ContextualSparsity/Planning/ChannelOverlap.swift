@@ -62,7 +62,7 @@ extension Backend {
             }
         ).map(\.value)
         let product = makeTensor(rowCount: inputs.rowCount, width: values[0].width, type: .float32)
-        gate(activation, gate: values[0], up: values[1], into: product)
+        gate(activation, gate: values[0], up: values[1], rows: nil, into: product)
         return product
     }
 }

@@ -39,7 +39,7 @@ package struct OracleScores: ChannelScorer {
     ) -> [Float] {
         let linears = model.linears(ofLayer: layer)
         let inner = outputs(of: [linears.gate, linears.up], input, rows, on: backend)
-        backend.gate(model.configuration.activation, gate: inner[0], up: inner[1], into: inner[0])
+        backend.gate(model.configuration.activation, gate: inner[0], up: inner[1], rows: nil, into: inner[0])
         let norms = ColumnNorms.norms(of: inner[0], rows: nil, on: backend)
         return downMagnitudes[layer].map { weighted(norms, by: $0, on: backend) } ?? norms
     }

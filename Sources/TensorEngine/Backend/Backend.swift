@@ -86,8 +86,10 @@ package struct AttentionShape {
     package var queryStarts: Tensor
     /// int32 [sequences + 1]
     package var keyStarts: Tensor
-    /// int32 [query rows], ascending within a sequence.
+    /// int32 [queries], ascending within a sequence.
     package var queryPositions: Tensor
+    /// int32 [queries], ascending: the rows of q, output and their gradients that the queries are; nil for all rows.
+    package var queryRows: Tensor?
     package var headCount: Int
     package var keyValueHeadCount: Int
     package var headWidth: Int
@@ -175,10 +177,13 @@ package protocol Backend: AnyObject {
         outputGradient: Tensor, dq: Tensor, dk: Tensor, dv: Tensor)
 
     /// output = activation(gate) * up
-    func gate(_ activation: GateActivation, gate: Tensor, up: Tensor, into output: Tensor)
+    ///
+    /// - Parameter rows: int32, the row of gate and up that each row of the output is made of; nil for its own.
+    func gate(
+        _ activation: GateActivation, gate: Tensor, up: Tensor, rows: Tensor?, into output: Tensor)
     func gateBackward(
-        _ activation: GateActivation, gate: Tensor, up: Tensor, outputGradient: Tensor, gateGradient: Tensor,
-        upGradient: Tensor)
+        _ activation: GateActivation, gate: Tensor, up: Tensor, rows: Tensor?, outputGradient: Tensor,
+        gateGradient: Tensor, upGradient: Tensor)
 
     /// output[i] = scale * table[indices[i]]
     func gatherRows(of table: Tensor, indices: Tensor, scale: Float, into output: Tensor)

@@ -7,7 +7,7 @@ extension CPUBackend {
         _ shape: AttentionShape, q: Tensor, k: Tensor, v: Tensor, into output: Tensor, logSumExp: Tensor?
     ) {
         check(shape, q: q, k: k, v: v, output: output, logSumExp: logSumExp)
-        var raw = kernelShape(shape, queryRows: q.rowCount, keyRows: k.rowCount)
+        var raw = kernelShape(shape, rowCount: q.rowCount, keyRows: k.rowCount)
         sl_attention(
             &raw, q.matrix, k.matrix, v.matrix, output.matrix, logSumExp?.floats("attention, log-sum-exp"))
     }
@@ -19,7 +19,7 @@ extension CPUBackend {
         check(shape, q: q, k: k, v: v, output: output, logSumExp: logSumExp)
         requireSameShape("attentionBackward", q, output, outputGradient, dq)
         requireSameShape("attentionBackward", k, v, dk, dv)
-        var raw = kernelShape(shape, queryRows: q.rowCount, keyRows: k.rowCount)
+        var raw = kernelShape(shape, rowCount: q.rowCount, keyRows: k.rowCount)
         precondition(
             raw.key_starts[0] == 0 && Int(raw.key_starts[shape.sequenceCount]) == k.rowCount,
             "attentionBackward: sequences do not cover \(k.rowCount) keys, so some would get no gradient")
@@ -42,16 +42,19 @@ extension CPUBackend {
                 && (logSumExp?.count ?? q.rowCount * shape.headCount) == q.rowCount * shape.headCount,
             "attention: q \(q.shapeDescription), k \(k.shapeDescription), "
                 + "\(shape.headCount) and \(shape.keyValueHeadCount) heads of \(shape.headWidth)")
+        let queryCount = shape.queryRows?.count ?? q.rowCount
         precondition(
-            shape.queryPositions.count == q.rowCount && shape.queryStarts.count == shape.sequenceCount + 1
+            shape.queryPositions.count == queryCount && shape.queryStarts.count == shape.sequenceCount + 1
                 && shape.keyStarts.count == shape.sequenceCount + 1,
             "attention: \(shape.sequenceCount) sequences, \(shape.queryPositions.count) positions for "
-                + "\(q.rowCount) queries")
+                + "\(queryCount) queries")
     }
 
     /// Checks that sequences tile the rows and that every query's keys exist: the kernels follow these blindly.
-    private func kernelShape(_ shape: AttentionShape, queryRows: Int, keyRows: Int) -> sl_attention_shape {
-        let queryStarts = shape.queryStarts.indices("attention, query starts", below: queryRows + 1)
+    private func kernelShape(_ shape: AttentionShape, rowCount: Int, keyRows: Int) -> sl_attention_shape {
+        let queryCount = shape.queryPositions.count
+        let queryRows = shape.queryRows?.indices("attention, query rows", below: rowCount)
+        let queryStarts = shape.queryStarts.indices("attention, query starts", below: queryCount + 1)
         let keyStarts = shape.keyStarts.indices("attention, key starts", below: keyRows + 1)
         let positions = shape.queryPositions.indices("attention, positions", below: keyRows)
         for sequence in 0..<shape.sequenceCount {
@@ -70,11 +73,11 @@ extension CPUBackend {
             }
         }
         precondition(
-            Int(queryStarts[0]) == 0 && Int(queryStarts[shape.sequenceCount]) == queryRows,
-            "attention: sequences do not cover \(queryRows) queries")
+            Int(queryStarts[0]) == 0 && Int(queryStarts[shape.sequenceCount]) == queryCount,
+            "attention: sequences do not cover \(queryCount) queries")
         return sl_attention_shape(
             sequences: Int64(shape.sequenceCount), query_starts: queryStarts, key_starts: keyStarts,
-            query_positions: positions, heads: Int64(shape.headCount),
+            query_positions: positions, query_rows: queryRows, heads: Int64(shape.headCount),
             key_value_heads: Int64(shape.keyValueHeadCount), head_width: Int64(shape.headWidth),
             scale: shape.scale, softcap: shape.softcap, window: Int64(shape.window))
     }

@@ -47,23 +47,39 @@ extension CPUBackend {
             sines.floats("rotate, sines"), direction)
     }
 
-    package func gate(_ activation: GateActivation, gate: Tensor, up: Tensor, into output: Tensor) {
-        requireSameShape("gate", gate, up, output)
+    package func gate(
+        _ activation: GateActivation, gate: Tensor, up: Tensor, rows: Tensor?, into output: Tensor
+    ) {
+        let chosen = chosenRows("gate", gate, up, rows, for: output)
         sl_gated(
-            Int64(gate.rowCount), Int64(gate.width), Self.kernelActivation(activation), gate.matrix,
-            up.matrix,
-            output.matrix)
+            Int64(output.rowCount), Int64(gate.width), Self.kernelActivation(activation), chosen,
+            gate.matrix, up.matrix, output.matrix)
     }
 
     package func gateBackward(
-        _ activation: GateActivation, gate: Tensor, up: Tensor, outputGradient: Tensor, gateGradient: Tensor,
-        upGradient: Tensor
+        _ activation: GateActivation, gate: Tensor, up: Tensor, rows: Tensor?, outputGradient: Tensor,
+        gateGradient: Tensor, upGradient: Tensor
     ) {
-        requireSameShape("gateBackward", gate, up, outputGradient, gateGradient, upGradient)
+        requireSameShape("gateBackward", outputGradient, gateGradient, upGradient)
+        let chosen = chosenRows("gateBackward", gate, up, rows, for: outputGradient)
         sl_gated_backward(
-            Int64(gate.rowCount), Int64(gate.width), Self.kernelActivation(activation), gate.matrix,
-            up.matrix,
-            outputGradient.matrix, gateGradient.matrix, upGradient.matrix)
+            Int64(outputGradient.rowCount), Int64(gate.width), Self.kernelActivation(activation), chosen,
+            gate.matrix, up.matrix, outputGradient.matrix, gateGradient.matrix, upGradient.matrix)
+    }
+
+    /// Checks that gate and up have a row for each of the result's.
+    private func chosenRows(
+        _ operation: StaticString, _ gate: Tensor, _ up: Tensor, _ rows: Tensor?, for result: Tensor
+    ) -> UnsafePointer<Int32>? {
+        requireSameShape("\(operation)", gate, up)
+        guard let rows else {
+            requireSameShape("\(operation)", gate, result)
+            return nil
+        }
+        precondition(
+            rows.count == result.rowCount && gate.width == result.width,
+            "\(operation): \(rows.count) rows of \(gate.shapeDescription) for \(result.shapeDescription)")
+        return UnsafePointer(rows.indices(operation, below: gate.rowCount))
     }
 
     private static func kernelActivation(_ activation: GateActivation) -> sl_activation {

@@ -168,17 +168,23 @@ package final class ProfilingBackend: Backend {
                 dq: dq, dk: dk, dv: dv)
         }
     }
-    package func gate(_ activation: GateActivation, gate: Tensor, up: Tensor, into output: Tensor) {
-        timed("activation", gate, up, output) { inner.gate(activation, gate: gate, up: up, into: output) }
+    package func gate(
+        _ activation: GateActivation, gate: Tensor, up: Tensor, rows: Tensor?, into output: Tensor
+    ) {
+        timed("activation", output, output, output) {
+            inner.gate(activation, gate: gate, up: up, rows: rows, into: output)
+        }
     }
     package func gateBackward(
-        _ activation: GateActivation, gate: Tensor, up: Tensor, outputGradient: Tensor, gateGradient: Tensor,
-        upGradient: Tensor
+        _ activation: GateActivation, gate: Tensor, up: Tensor, rows: Tensor?, outputGradient: Tensor,
+        gateGradient: Tensor, upGradient: Tensor
     ) {
-        timed("activation backward", gate, up, outputGradient, gateGradient, upGradient) {
+        timed(
+            "activation backward", outputGradient, outputGradient, outputGradient, gateGradient, upGradient
+        ) {
             inner.gateBackward(
-                activation, gate: gate, up: up, outputGradient: outputGradient, gateGradient: gateGradient,
-                upGradient: upGradient)
+                activation, gate: gate, up: up, rows: rows, outputGradient: outputGradient,
+                gateGradient: gateGradient, upGradient: upGradient)
         }
     }
     package func gatherRows(of table: Tensor, indices: Tensor, scale: Float, into output: Tensor) {

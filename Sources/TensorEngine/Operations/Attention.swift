@@ -31,21 +31,10 @@ extension Tape {
                 backend.makeTensor(rowCount: x.rowCount, width: x.width, type: x.type)
             }
             let (dq, dk, dv) = (empty(like: q), empty(like: k), empty(like: v))
-            guard let gradients else {
-                backend.attentionBackward(
-                    shape, q: q, k: k, v: v, output: output, logSumExp: logSumExp, outputGradient: gradient,
-                    dq: dq, dk: dk, dv: dv)
-                return contribute(dq, dk, dv)
-            }
-            let (rows, some) = gradients.queries(of: shape, on: backend)
-            func picked(_ x: Tensor) -> Tensor { backend.gathered(x, rows: rows) }
-            let someQueries = picked(q)
-            let someGradients = empty(like: someQueries)
+            if gradients != nil { backend.fill(dq, with: 0) }
             backend.attentionBackward(
-                some, q: someQueries, k: k, v: v, output: picked(output), logSumExp: picked(logSumExp),
-                outputGradient: picked(gradient), dq: someGradients, dk: dk, dv: dv)
-            backend.fill(dq, with: 0)
-            backend.scatterRows(someGradients, indices: rows, into: dq, accumulates: false)
+                gradients?.shape(of: shape, on: backend) ?? shape, q: q, k: k, v: v, output: output,
+                logSumExp: logSumExp, outputGradient: gradient, dq: dq, dk: dk, dv: dv)
             contribute(dq, dk, dv)
         }
     }
@@ -57,14 +46,13 @@ package struct QueryGradients {
 
     package init(_ chosen: GradientRows) { self.chosen = chosen }
 
-    /// These queries, and the shape of an attention with them alone. To be asked in the backward pass.
-    fileprivate func queries(
-        of shape: AttentionShape, on backend: any Backend
-    ) -> (rows: Tensor, shape: AttentionShape) {
+    /// The shape of an attention with these queries alone. To be asked in the backward pass.
+    fileprivate func shape(of shape: AttentionShape, on backend: any Backend) -> AttentionShape {
         let rows = chosen.chosen.rows
         var some = shape
+        some.queryRows = rows
         some.queryStarts = backend.counts(of: rows, below: shape.queryStarts)
         some.queryPositions = backend.elements(ofIndices: shape.queryPositions, at: rows)
-        return (rows, some)
+        return some
     }
 }

@@ -49,6 +49,7 @@ package enum RowGradient {
     /// the choice.
     case chosen(GradientRows)
 
+    var isChosen: Bool { if case .chosen = self { true } else { false } }
     /// The rows chosen, nil for all. To be asked in the backward pass.
     var choice: GradientRows.Choice? { if case .chosen(let rows) = self { rows.chosen } else { nil } }
 }

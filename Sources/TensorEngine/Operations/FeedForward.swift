@@ -55,7 +55,7 @@ extension Tape {
         let keepsInput = gate.adapter != nil || up.adapter != nil
         let kept = keepsInput ? x.saved : nil
         let (slot, rowCount, width) = (x.gradientSlot, input.rowCount, input.width)
-        let isPartial = passes.contains { if case .chosen = $0.gradient { true } else { false } }
+        let isPartial = passes.contains { $0.gradient.isChosen }
         return record(output) { gradient in
             let inputs = kept.map { network.adapterInputs($0.tensor) }
             var share =
@@ -200,33 +200,29 @@ private struct GatedPass {
                 output, rows: rows, bias: backend.sum(network.down.bias, compensation?.bias)))
     }
 
-    private static func gated(_ network: GatedNetwork, _ gate: Tensor, _ up: Tensor) -> Tensor {
-        let product = network.backend.makeTensor(rowCount: gate.rowCount, width: gate.width, type: gate.type)
-        network.backend.gate(network.activation, gate: gate, up: up, into: product)
+    /// activation(gate) * up of these of the part's rows; nil for all.
+    private static func gated(
+        _ network: GatedNetwork, _ gate: Tensor, _ up: Tensor, rows: Tensor? = nil
+    ) -> Tensor {
+        let product = network.backend.makeTensor(
+            rowCount: rows?.count ?? gate.rowCount, width: gate.width, type: gate.type)
+        network.backend.gate(network.activation, gate: gate, up: up, rows: rows, into: product)
         return product
     }
 
-    /// What the backward pass reads of the rows that have a gradient: of those chosen above, or of all.
+    /// The rows that have a gradient: those chosen above, or all.
     private struct Kept {
         let rows: Tensor?
         /// Which of the part's rows they are; nil for all.
         let positions: Tensor?
-        /// [rows, F']
-        let gateValue: Tensor
-        let upValue: Tensor
     }
 
     private var kept: Kept {
         // A mask over the part's inner values is one of all its rows.
         guard downDropout == nil, let choice = gradient.choice else {
-            return Kept(rows: rows, positions: nil, gateValue: gateValue, upValue: upValue)
+            return Kept(rows: rows, positions: nil)
         }
-        func picked(_ values: Tensor) -> Tensor {
-            network.backend.gathered(values, rows: choice.positions)
-        }
-        return Kept(
-            rows: choice.rows, positions: choice.positions, gateValue: picked(gateValue),
-            upValue: picked(upValue))
+        return Kept(rows: choice.rows, positions: choice.positions)
     }
 
     /// Adapter gradients, and this part's rows of x's gradient into `target`.
@@ -272,9 +268,13 @@ private struct GatedPass {
     /// dG and dU [rows, F'], and the gradients of down's adapter on the way.
     private func innerGradients(_ gradient: Tensor, _ kept: Kept) -> (gate: Tensor, up: Tensor) {
         let backend = network.backend
-        let (rows, gateValue, upValue) = (kept.rows, kept.gateValue, kept.upValue)
-        let productGradient = backend.makeTensor(
-            rowCount: gateValue.rowCount, width: gateValue.width, type: gateValue.type)
+        let rows = kept.rows
+        func makeInner() -> Tensor {
+            backend.makeTensor(
+                rowCount: kept.positions?.count ?? gateValue.rowCount, width: gateValue.width,
+                type: gateValue.type)
+        }
+        let productGradient = makeInner()
         var terms = [
             MatrixProduct(MatrixOperand(gradient, rows: rows), down)
         ]
@@ -285,7 +285,7 @@ private struct GatedPass {
                 on: backend)
             let projectedGradient = adapter.projectedGradient(
                 MatrixOperand(gradient, rows: rows), type: gradient.type, on: backend)
-            let product = Self.gated(network, gateValue, upValue)
+            let product = Self.gated(network, gateValue, upValue, rows: kept.positions)
             let adapterInput = downDropout?.applied(to: product, on: backend) ?? product
             adapter.accumulateA(
                 projectedGradient, MatrixOperand(adapterInput, transposed: true), inputs: channels,
@@ -301,12 +301,11 @@ private struct GatedPass {
             }
         }
         backend.multiply(terms, into: MatrixOutput(productGradient, accumulates: accumulates))
-        let gateGradient = backend.makeTensor(
-            rowCount: gateValue.rowCount, width: gateValue.width, type: gateValue.type)
+        let gateGradient = makeInner()
         // up's gradient takes the place of the product's.
         backend.gateBackward(
-            network.activation, gate: gateValue, up: upValue, outputGradient: productGradient,
-            gateGradient: gateGradient, upGradient: productGradient)
+            network.activation, gate: gateValue, up: upValue, rows: kept.positions,
+            outputGradient: productGradient, gateGradient: gateGradient, upGradient: productGradient)
         return (gateGradient, productGradient)
     }
 }

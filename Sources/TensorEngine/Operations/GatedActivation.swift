@@ -10,7 +10,7 @@ extension Tape {
         let multiply = { [backend] in
             let output = backend.makeTensor(
                 rowCount: gateValue.rowCount, width: gateValue.width, type: gateValue.type)
-            backend.gate(activation, gate: gateValue, up: upValue, into: output)
+            backend.gate(activation, gate: gateValue, up: upValue, rows: nil, into: output)
             return output
         }
         let output = multiply()
@@ -22,7 +22,7 @@ extension Tape {
             // One of the two takes the incoming gradient's place: [T, F] is the largest tensor of a block.
             gradient.makeStorageUnique(on: backend)
             backend.gateBackward(
-                activation, gate: gateValue, up: upValue, outputGradient: gradient,
+                activation, gate: gateValue, up: upValue, rows: nil, outputGradient: gradient,
                 gateGradient: gateGradient, upGradient: gradient)
             gateSlot?.contribute(gateGradient, on: backend)
             upSlot?.contribute(gradient, on: backend)

@@ -11,6 +11,10 @@ package final class GradientRows {
         let rows: Tensor
         /// int32: which of the candidates they are.
         let positions: Tensor
+        /// int32, ascending: those chosen of the whole batch.
+        let all: Tensor
+        /// int32: which of `all` they are; nil where the whole batch are candidates.
+        let places: Tensor?
     }
 
     private let candidates: Tensor?
@@ -21,11 +25,13 @@ package final class GradientRows {
 
     fileprivate func choose(_ rows: Tensor, on backend: any Backend) {
         guard let candidates else {
-            choice = Choice(rows: rows, positions: rows)
+            choice = Choice(rows: rows, positions: rows, all: rows, places: nil)
             return
         }
         let positions = backend.positions(of: rows, in: candidates)
-        choice = Choice(rows: backend.elements(ofIndices: candidates, at: positions), positions: positions)
+        let mine = backend.elements(ofIndices: candidates, at: positions)
+        choice = Choice(
+            rows: mine, positions: positions, all: rows, places: backend.positions(of: mine, in: rows))
     }
 
     /// - Precondition: rows have been chosen.

@@ -34,17 +34,22 @@ extension Tape {
         parts.checkCoverage(rowCount: input.rowCount, layers: layers.count)
         var outputs: [Tensor] = []
         var passes: [[LinearPass]] = []
+        var adapters: [AdapterPass?] = []
         let estimates = parts.map { PartEstimates($0, input: input, on: backend) }
         for (number, layer) in layers.enumerated() {
             let output = backend.makeTensor(
                 rowCount: input.rowCount, width: layer.weight.outputWidth, type: input.type)
-            let adapterInput = layer.dropout(on: self)?.applied(to: input, on: backend) ?? input
+            let adapter = AdapterPass(
+                backend, layer, input: input, dropout: layer.dropout(on: self),
+                parts: parts.map { $0.uses[number] })
             passes.append(
                 zip(parts, estimates).map { part, estimates in
                     LinearPass(
                         backend, layer, rows: part.rows, use: part.uses[number],
-                        estimate: estimates[number], input: input, adapterInput: adapterInput, into: output)
+                        estimate: estimates[number], input: input, projected: adapter?.projected, into: output
+                    )
                 })
+            adapters.append(adapter)
             outputs.append(output)
         }
         guard isRecording, x.needsGradient || layers.contains(where: { $0.adapter != nil }) else {
@@ -52,10 +57,51 @@ extension Tape {
         }
         let keepsInput = layers.contains { $0.adapter != nil }
         let pullback = LinearsPullback(
-            backend: backend, layers: layers, dropouts: layers.map { $0.dropout(on: self) },
-            rows: parts.map(\.rows), passes: passes, input: keepsInput ? x.saved : nil,
-            inputType: input.type, inputSlot: x.gradientSlot)
+            backend: backend, rows: parts.map(\.rows), passes: passes, adapters: adapters,
+            input: keepsInput ? x.saved : nil, inputType: input.type, inputSlot: x.gradientSlot)
         return record(outputs) { gradients in pullback.run(gradients) }
+    }
+}
+
+/// The adapter of one layer, which is never sparse: its products with x and dy are over the rows of all parts at once.
+private struct AdapterPass {
+    let adapter: LowRankPair
+    let dropout: AdapterDropout?
+    /// P [T, R]
+    let projected: Tensor
+    private let gradient: RowGradient
+
+    /// Nil for a layer without an adapter.
+    ///
+    /// - Parameter parts: what the layer does for the rows of each part; all of them have gradients, or some of each.
+    init?(
+        _ backend: any Backend, _ layer: LinearLayer, input: Tensor, dropout: AdapterDropout?,
+        parts: [ChannelUse]
+    ) {
+        guard let adapter = layer.adapter else { return nil }
+        precondition(
+            Set(parts.map(\.gradient.isChosen)).count == 1, "linear: gradients are chosen in some parts only")
+        self.adapter = adapter
+        self.dropout = dropout
+        gradient = parts[0].gradient
+        let adapterInput = dropout?.applied(to: input, on: backend) ?? input
+        projected = adapter.projected(MatrixOperand(adapterInput), type: input.type, on: backend)
+    }
+
+    /// The rows that have a gradient; nil for all.
+    var rowsWithGradient: Tensor? { gradient.choice?.all }
+
+    /// dB += s dy^T P and dA += s dP^T x; gives dP of the rows that have a gradient.
+    func gradients(_ gradient: Tensor, input: Tensor, on backend: any Backend) -> Tensor {
+        let rows = rowsWithGradient
+        adapter.accumulateB(
+            MatrixOperand(gradient, transposed: true, rows: rows), projected, rows: rows, on: backend)
+        let projectedGradient = adapter.projectedGradient(
+            MatrixOperand(gradient, rows: rows), type: gradient.type, on: backend)
+        let adapterInput = dropout?.applied(to: input, on: backend) ?? input
+        adapter.accumulateA(
+            projectedGradient, MatrixOperand(adapterInput, transposed: true, rows: rows), on: backend)
+        return projectedGradient
     }
 }
 
@@ -64,23 +110,19 @@ private struct LinearPass {
     let layer: LinearLayer
     let rows: Tensor?
     let use: ChannelUse
-    /// P [rows, R], where there is an adapter.
-    let projected: Tensor?
 
+    /// - Parameter projected: P [T, R], where there is an adapter.
     init(
         _ backend: any Backend, _ layer: LinearLayer, rows: Tensor?, use: ChannelUse, estimate: Tensor?,
-        input: Tensor, adapterInput: Tensor, into output: Tensor
+        input: Tensor, projected: Tensor?, into output: Tensor
     ) {
         self.layer = layer
         self.rows = rows
         self.use = use
         let type = input.type
-        let projected = layer.adapter?.projected(
-            MatrixOperand(adapterInput, rows: rows), type: type, on: backend)
-        self.projected = projected
         func adapterShare(_ outputs: Tensor? = nil) -> [MatrixProduct] {
             guard let adapter = layer.adapter, let projected else { return [] }
-            return [adapter.output(projected, outputs: outputs)]
+            return [adapter.output(projected, rows: rows, outputs: outputs)]
         }
         func estimateShare(_ outputs: Tensor? = nil) -> [MatrixProduct] {
             guard let compensation = use.compensation, let estimate else { return [] }
@@ -129,18 +171,12 @@ private struct LinearPass {
     /// The rows that have a gradient; nil for all.
     var rowsWithGradient: Tensor? { use.gradient.choice?.rows ?? rows }
 
-    /// dB += s dy^T P and dA += s dP^T x; gives dP.
-    func adapterGradients(_ gradient: Tensor, adapterInput: Tensor?, on backend: any Backend) -> Tensor? {
-        guard let adapter = layer.adapter, let projected, let adapterInput else { return nil }
-        let rows = rowsWithGradient
-        adapter.accumulateB(
-            MatrixOperand(gradient, transposed: true, rows: rows), projected,
-            rows: use.gradient.choice?.positions, on: backend)
-        let projectedGradient = adapter.projectedGradient(
-            MatrixOperand(gradient, rows: rows), type: gradient.type, on: backend)
-        adapter.accumulateA(
-            projectedGradient, MatrixOperand(adapterInput, transposed: true, rows: rows), on: backend)
-        return projectedGradient
+    /// s dP A, the adapter's share of the input's gradient.
+    ///
+    /// - Parameter projectedGradient: dP of the rows of all parts that have a gradient.
+    func adapterGradient(_ adapter: LowRankPair, _ projectedGradient: Tensor) -> MatrixProduct {
+        let choice = use.gradient.choice
+        return adapter.inputGradient(projectedGradient, rows: choice == nil ? rows : choice?.places)
     }
 
     /// dy up^T, this layer's share of the estimate's gradient.
@@ -217,11 +253,11 @@ private struct EstimateGradients {
 /// dP = dy B, dB += s dy^T P, dA += s dP^T x, dx += dy W + s dP A + dz down, for every layer and part.
 private struct LinearsPullback {
     let backend: any Backend
-    let layers: [LinearLayer]
-    let dropouts: [AdapterDropout?]
     let rows: [Tensor?]
     /// By layer, then by part.
     let passes: [[LinearPass]]
+    /// By layer.
+    let adapters: [AdapterPass?]
     /// x, read for dA.
     let input: SavedValue?
     let inputType: ElementType
@@ -231,26 +267,21 @@ private struct LinearsPullback {
     func run(_ gradients: [Tensor?]) {
         let input = self.input?.tensor
         var sums = rows.map { InputGradient(rows: $0) }
-        for (number, layer) in layers.enumerated() {
+        for (number, adapter) in adapters.enumerated() {
             guard let gradient = gradients[number] else { continue }
-            let dropout = dropouts[number]
-            let adapterInput =
-                layer.adapter == nil ? nil : input.map { dropout?.applied(to: $0, on: backend) ?? $0 }
-            var masked: [(rows: Tensor?, share: MatrixProduct)] = []
-            for (part, pass) in passes[number].enumerated() {
-                let projectedGradient = pass.adapterGradients(
-                    gradient, adapterInput: adapterInput, on: backend)
-                guard inputSlot != nil else { continue }
-                sums[part].add(pass, gradient)
-                guard let adapter = layer.adapter, let projectedGradient else { continue }
-                let share = adapter.inputGradient(projectedGradient)
-                if dropout == nil {
-                    sums[part].add(share, of: pass)
-                } else {
-                    masked.append((pass.rowsWithGradient, share))
-                }
+            if inputSlot != nil {
+                for (part, pass) in passes[number].enumerated() { sums[part].add(pass, gradient) }
             }
-            if let input { contribute(masked: masked, through: dropout, shape: input) }
+            guard let adapter, let input else { continue }
+            let projectedGradient = adapter.gradients(gradient, input: input, on: backend)
+            guard inputSlot != nil else { continue }
+            guard adapter.dropout == nil else {
+                contributeMasked(adapter, projectedGradient, shape: input)
+                continue
+            }
+            for (part, pass) in passes[number].enumerated() {
+                sums[part].add(pass.adapterGradient(adapter.adapter, projectedGradient), of: pass)
+            }
         }
         guard let inputSlot else { return }
         let target = contribute(sums, to: inputSlot)
@@ -286,17 +317,13 @@ private struct LinearsPullback {
     }
 
     /// An adapter's share of the input's gradient passes back through its mask, the frozen share does not.
-    private func contribute(
-        masked: [(rows: Tensor?, share: MatrixProduct)], through dropout: AdapterDropout?, shape input: Tensor
-    ) {
-        guard let dropout, let inputSlot, !masked.isEmpty else { return }
+    private func contributeMasked(_ pass: AdapterPass, _ projectedGradient: Tensor, shape input: Tensor) {
+        guard let dropout = pass.dropout, let inputSlot else { return }
         let share = backend.makeTensor(rowCount: input.rowCount, width: input.width, type: input.type)
-        if masked.reduce(0, { $0 + ($1.rows?.count ?? input.rowCount) }) < input.rowCount {
-            backend.fill(share, with: 0)
-        }
-        for (rows, product) in masked {
-            backend.multiply([product], into: MatrixOutput(share, rows: rows))
-        }
+        let rows = pass.rowsWithGradient
+        if rows != nil { backend.fill(share, with: 0) }
+        backend.multiply(
+            [pass.adapter.inputGradient(projectedGradient)], into: MatrixOutput(share, rows: rows))
         backend.dropout(share, rate: dropout.rate, seed: dropout.seed, into: share)
         inputSlot.contribute(share, on: backend)
     }

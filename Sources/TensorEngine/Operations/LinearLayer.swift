@@ -77,9 +77,10 @@ package struct LowRankPair {
         backend.product(x, MatrixOperand(a.value, columns: inputs), type: type)
     }
 
-    /// s P B^T, the pair's share of the output.
-    func output(_ projected: Tensor, outputs: Tensor? = nil) -> MatrixProduct {
-        MatrixProduct(MatrixOperand(projected), MatrixOperand(bValue, rows: outputs), scale: scale)
+    /// s P[rows] B[outputs]^T, the pair's share of the output.
+    func output(_ projected: Tensor, rows: Tensor? = nil, outputs: Tensor? = nil) -> MatrixProduct {
+        MatrixProduct(
+            MatrixOperand(projected, rows: rows), MatrixOperand(bValue, rows: outputs), scale: scale)
     }
 
     /// dP = dy B [rows, R], without the scale.
@@ -89,11 +90,13 @@ package struct LowRankPair {
         backend.product(gradient, MatrixOperand(bValue, transposed: true, rows: outputs), type: type)
     }
 
-    /// s dP A, the pair's share of the input's gradient.
-    func inputGradient(_ projectedGradient: Tensor, inputs: Tensor? = nil) -> MatrixProduct {
+    /// s dP[rows] A[:, inputs], the pair's share of the input's gradient.
+    func inputGradient(
+        _ projectedGradient: Tensor, rows: Tensor? = nil, inputs: Tensor? = nil
+    ) -> MatrixProduct {
         MatrixProduct(
-            MatrixOperand(projectedGradient), MatrixOperand(a.value, transposed: true, columns: inputs),
-            scale: scale)
+            MatrixOperand(projectedGradient, rows: rows),
+            MatrixOperand(a.value, transposed: true, columns: inputs), scale: scale)
     }
 
     /// dB[outputs] += s dy^T P. `gradient` is dy transposed.

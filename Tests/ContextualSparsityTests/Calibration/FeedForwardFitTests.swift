@@ -69,7 +69,7 @@ import Testing
             backend.product(
                 MatrixOperand(inputs), MatrixOperand(random(inner, width, seed: seed)), type: .float32)
         }
-        backend.gate(.silu, gate: projection(4), up: projection(5), into: channels)
+        backend.gate(.silu, gate: projection(4), up: projection(5), rows: nil, into: channels)
         let errors = try errors(inputs: inputs, channels: channels, settings: FitSettings(rank: 4))
         #expect(errors.fit < 0.85 * errors.zero)
     }

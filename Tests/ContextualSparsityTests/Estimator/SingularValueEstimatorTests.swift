@@ -40,7 +40,8 @@ import Testing
 
     private func gated(_ gate: SmallMatrix, _ up: SmallMatrix) -> SmallMatrix {
         let product = backend.makeTensor(rowCount: gate.rowCount, width: gate.width, type: .float32)
-        backend.gate(.silu, gate: gate.uploaded(to: backend), up: up.uploaded(to: backend), into: product)
+        backend.gate(
+            .silu, gate: gate.uploaded(to: backend), up: up.uploaded(to: backend), rows: nil, into: product)
         return matrix(product)
     }
 

@@ -18,4 +18,14 @@ import Testing
         #expect(KeptChannels.count(of: 8, dropping: 0.999) == 1)
         #expect(KeptChannels.count(of: 1, dropping: 0.5) == 1)
     }
+
+    @Test func `a method that is free to choose keeps whole blocks`() {
+        let expected = [
+            (153, 1536, 160), (144, 576, 160), (143, 576, 128), (90, 360, 96), (64, 100, 64), (63, 100, 63),
+            (1000, 1000, 1000), (990, 1000, 992), (999, 1000, 992), (1010, 1011, 1011),
+        ]
+        for (kept, most, whole) in expected {
+            #expect(KeptChannels.wholeBlocks(kept, most: most) == whole, "\(kept) of \(most)")
+        }
+    }
 }

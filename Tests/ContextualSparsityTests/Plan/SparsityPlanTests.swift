@@ -117,6 +117,7 @@ import Testing
         var expected = SparsityPlan(method: .paper, feedForward: [7: 0.9], attention: [7: 0.25])
         expected.rank = 16
         expected.startStep = ScheduleStep(0.1)
+        expected.endStep = ScheduleStep(1)
         #expect(plan == expected)
         #expect(try self.plan("mode: dense\nsparsity: {layers.3.mlp: 0}").isDense)
         #expect(try self.plan("sparsity: {layers.3.mlp: 0.5}").contextTokens == .all)

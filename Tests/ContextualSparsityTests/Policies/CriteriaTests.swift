@@ -113,7 +113,8 @@ import Testing
                 let gated = run.backend.makeTensor(rowCount: 1, width: 1, type: .float32)
                 run.backend.gate(
                     .silu, gate: run.backend.upload([Float(gate)], rowCount: 1, width: 1, type: .float32),
-                    up: run.backend.upload([Float(up)], rowCount: 1, width: 1, type: .float32), into: gated)
+                    up: run.backend.upload([Float(up)], rowCount: 1, width: 1, type: .float32), rows: nil,
+                    into: gated)
                 let h = Double(run.backend.download(gated)[0])
                 squares[channel] += h * h
             }
