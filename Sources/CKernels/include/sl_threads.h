@@ -12,7 +12,8 @@ int sl_thread_count(void);
 void sl_set_thread_count(int count);
 
 /// Runs `task(context, index)` for every index in 0..<count, spread over the pool; returns when all are done.
-/// Indices are assigned dynamically, so a task's result must not depend on which thread runs it.
+/// Every thread begins with its own stretch of the indices and then takes those that others have not begun, so a task's
+/// result must not depend on which thread runs it.
 /// A call from inside a task runs serially on that thread.
 void sl_parallel(int64_t count, void (*task)(void *context, int64_t index), void *context);
 

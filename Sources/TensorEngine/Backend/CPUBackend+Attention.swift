@@ -54,6 +54,11 @@ extension CPUBackend {
     private func kernelShape(_ shape: AttentionShape, rowCount: Int, keyRows: Int) -> sl_attention_shape {
         let queryCount = shape.queryPositions.count
         let queryRows = shape.queryRows?.indices("attention, query rows", below: rowCount)
+        if let queryRows {
+            precondition(
+                (1..<max(1, queryCount)).allSatisfy { queryRows[$0 - 1] < queryRows[$0] },
+                "attention: query rows must ascend")
+        }
         let queryStarts = shape.queryStarts.indices("attention, query starts", below: queryCount + 1)
         let keyStarts = shape.keyStarts.indices("attention, key starts", below: keyRows + 1)
         let positions = shape.queryPositions.indices("attention, positions", below: keyRows)
