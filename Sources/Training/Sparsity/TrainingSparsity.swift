@@ -125,7 +125,7 @@ package final class TrainingSparsity {
                 + "(\(percent(sparse.total / max(1, plain.total))); a dense step takes \(perToken(dense))), "
                 + "\(rounded(sparse.speedUp(over: dense), 2))x expected over dense, "
                 + "\(percent(1 - Double(sample.rows.labelledCount) / tokens)) of the tokens are context, "
-                + "sparse from \(plan.startStep.summary) on",
+                + "sparse from \(plan.startStep.summary) to \(plan.endStep.summary)",
         ]
         if let rise = plan.predictedLossRise {
             lines.append("predicted rise of the loss in sparse passes: \(rounded(100 * rise, 1))%")
@@ -207,5 +207,7 @@ extension SparsityPlan {
 
 extension ScheduleStep {
     /// Such as `5% of the steps` or `step 20`.
-    var summary: String { value <= 1 ? "\(Int(100 * value))% of the steps" : "step \(Int(value))" }
+    var summary: String {
+        value <= 1 ? "\(Int((100 * value).rounded()))% of the steps" : "step \(Int(value))"
+    }
 }
