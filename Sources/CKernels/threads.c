@@ -13,7 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { MAXIMUM_THREADS = 256, SPIN_ROUNDS = 4000, SCRATCH_SLOTS = 3, HUGE_PAGE = 2 << 20 };
+enum { MAXIMUM_THREADS = 256, SPIN_ROUNDS = 4000, SCRATCH_SLOTS = 3, SMALL_PAGE = 4096, HUGE_PAGE = 2 << 20 };
 
 typedef struct job {
     void (*task)(void *, int64_t);
@@ -215,12 +215,11 @@ void *sl_thread_scratch(int slot, size_t bytes) {
         pthread_setspecific(scratch_key, mine);
     }
     if (mine->size[slot] < bytes) {
-        // Large scratch in large pages: packing walks it with long strides.
-        size_t page = bytes > HUGE_PAGE / 2 ? HUGE_PAGE : 4096;
-        size_t rounded = (bytes + page - 1) / page * page;
+        // Large scratch in large pages, as many as it fills: packing walks it with long strides.
+        size_t page = bytes > HUGE_PAGE / 2 ? HUGE_PAGE : SMALL_PAGE;
+        size_t rounded = (bytes + SMALL_PAGE - 1) / SMALL_PAGE * SMALL_PAGE;
         free(mine->memory[slot]);
-        mine->memory[slot] = aligned_alloc(page, rounded);
-        if (!mine->memory[slot]) {
+        if (posix_memalign(&mine->memory[slot], page, rounded)) {
             fprintf(stderr, "sparselora: out of memory (%zu bytes of kernel scratch)\n", rounded);
             abort();
         }

@@ -150,6 +150,45 @@ import Testing
         #expect(pairs.map { $0.a.gradient.map(backend.download) } == gradients)
     }
 
+    @Test
+    func `makes a kept value plus a normalised one again, and keeps the sum of two that are made again`() {
+        let weight = random(1, 8, seed: 1)
+        let (x, y) = (leaf(3, 8, seed: 2), leaf(3, 8, seed: 3))
+        let pushed = random(3, 8, seed: 4)
+        func norm(_ x: Variable, on tape: Tape) -> Variable { tape.rmsNorm(x, weight: weight, epsilon: 1e-5) }
+
+        weak var sum: Storage?
+        weak var next: Storage?
+        let tape = Tape(backend: backend)
+        let output = {
+            let first = tape.add(x, norm(y, on: tape))
+            sum = first.value.storage
+            let second = tape.add(first, norm(first, on: tape))
+            next = second.value.storage
+            return norm(second, on: tape)
+        }()
+        #expect(sum == nil && next != nil)
+        tape.backward(from: output, gradient: pushed)
+
+        // The same from values that somebody holds, backwards from the end.
+        let held = Tape(backend: backend, isRecording: false)
+        let first = held.add(x, norm(y, on: held))
+        let second = held.add(first, norm(first, on: held))
+        func pulled(_ value: Variable, _ gradient: Tensor, _ operation: (Variable, Tape) -> Variable)
+            -> Tensor?
+        {
+            let leaf = Parameter(name: "held", value: value.value)
+            let tape = Tape(backend: backend)
+            tape.backward(from: operation(leaf, tape), gradient: gradient)
+            return leaf.gradient
+        }
+        let ofSecond = pulled(second, pushed) { norm($0, on: $1) }
+        let ofFirst = ofSecond.flatMap { pulled(first, $0) { $1.add($0, norm($0, on: $1)) } }
+        let ofY = ofFirst.flatMap { pulled(y, $0) { norm($0, on: $1) } }
+        #expect(ofFirst != nil && x.gradient.map(backend.download) == ofFirst.map(backend.download))
+        #expect(ofY != nil && y.gradient.map(backend.download) == ofY.map(backend.download))
+    }
+
     @Test func `drops everything on reset`() {
         let x = leaf(3, 4, seed: 1)
         let tape = Tape(backend: backend)

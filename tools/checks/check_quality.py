@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Check that sparse training loses nothing: dense LoRA against SparseLoRA on two tasks.
 
-Every run is `sparselora train` with the same data, order, first adapter and schedule; then held-out loss and the accuracy
-of greedy answers, both dense. `auto` stands beside the budgets of the bars. Finished runs are kept in --cache and not
-repeated, so the full form can be stopped and taken up again. The bars: held-out loss within 1% of dense, accuracy
-within one standard error of dense.
+Every run is `sparselora train` with the same data, order, first adapter and schedule; then held-out loss and the
+accuracy of greedy answers, both dense. `auto` and the paper's method stand beside the budgets of the bars. At the end
+the same batches are trained on with every plan in turns, sparse from the first step, for the time of a step against
+that of a dense one. Finished runs are kept in --cache and not repeated, so the full form can be stopped and taken up
+again. The bars: held-out loss within 1% of dense, accuracy within one standard error of dense.
 
 Python's standard library is all that this needs.
 """
@@ -12,12 +13,14 @@ import argparse
 import hashlib
 import json
 import math
+import re
 import statistics
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+TIMED_ROUNDS, TIMED_STEPS, UNTIMED_STEPS = 2, 16, 2
 LORA = ["--rank", "32", "--alpha", "64", "--targets", "q_proj,k_proj,v_proj,o_proj", "--batch-size", "8"]
 
 
@@ -32,8 +35,20 @@ class Task:
 
 
 @dataclass
+class Method:
+    """What was found of one way to train: a row of the table."""
+
+    name: str
+    results: list[dict]  # by seed, from the first of the form's on
+    plan: Path | None
+    has_bars: bool
+
+
+@dataclass
 class Form:
     seeds: list[int]
+    # Of the rows that no bar is about: `auto` and the paper's method.
+    seeds_beside: list[int]
     arithmetic: int
     commonsense: int
     valid: int
@@ -41,9 +56,11 @@ class Form:
 
 
 FORMS = {
-    "quick": Form(seeds=[0], arithmetic=480, commonsense=960, valid=160, problems=60),
+    "quick": Form(seeds=[0], seeds_beside=[0], arithmetic=480, commonsense=960, valid=160, problems=60),
     # A whole epoch of arithmetic; of commonsense what all runs of a seed take about an hour for on two cores.
-    "full": Form(seeds=[0, 1, 2], arithmetic=10**9, commonsense=2400, valid=400, problems=400),
+    "full": Form(
+        seeds=[0, 1, 2], seeds_beside=[0], arithmetic=10**9, commonsense=2400, valid=400, problems=400
+    ),
 }
 
 
@@ -118,7 +135,7 @@ class Runs:
             correct, total = correct + scores["correct"], total + scores["count"]
         result = {
             "folder": str(folder), "loss": summary["validation_loss"], "correct": correct, "problems": total,
-            "tokens_per_second": summary["tokens_per_second"], "sparsity": summary.get("sparsity"),
+            "sparsity": summary.get("sparsity"),
         }  # fmt: skip
         saved.write_text(json.dumps(result, indent=1) + "\n")
         return result
@@ -137,6 +154,59 @@ class Runs:
         path = Path(calibrated["folder"]) / f"{label}.yaml"
         path.write_text(text + "\n")
         return path
+
+    def step_times(self, task: Task, methods: list[Method]) -> list[tuple[float, float]]:
+        """Seconds of a step with each method, and how many times as fast as the first: medians over the same batches,
+        of runs in turns."""
+        plans = [method.plan.read_text() if method.plan else None for method in methods]
+        train = self.file(task.train, task.name)
+        key = hashlib.sha256(json.dumps([self.model, train.name, LORA, plans]).encode()).hexdigest()[:12]
+        folder = self.cache / f"{task.name}-step-times-{key}"
+        saved = folder / "times.json"
+        if not saved.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            print(f"{task.name}: time of a step", file=sys.stderr, flush=True)
+            times: list[list[float]] = [[] for _ in methods]
+            for _ in range(TIMED_ROUNDS):
+                for plan, seconds in zip(plans, times):
+                    sparsity = []
+                    if plan:
+                        always = re.sub(r"(?m)^start_step:.*", "start_step: 0", plan)
+                        always = re.sub(r"(?m)^end_step:.*", "end_step: 1", always)
+                        (folder / "plan.yaml").write_text(always)
+                        sparsity = ["--sparsity", str(folder / "plan.yaml")]
+                    self.call(
+                        "train", "--model", self.model, "--data", str(train), "--steps", str(TIMED_STEPS),
+                        "--seed", "0", "--output", str(folder / "run"), "--overwrite", *LORA, *sparsity,
+                    )  # fmt: skip
+                    events = map(json.loads, lines(folder / "run" / "metrics.jsonl"))
+                    steps = [event["seconds"] for event in events if event["type"] == "step"]
+                    seconds += steps[UNTIMED_STEPS:]
+            saved.write_text(json.dumps(times, indent=1) + "\n")
+        times = json.loads(saved.read_text())
+        return [
+            (statistics.median(own), statistics.median(first / step for first, step in zip(times[0], own)))
+            for own in times
+        ]
+
+    def methods(self, task: Task, form: Form, with_paper: bool) -> list[Method]:
+        """Dense training first."""
+        found = [Method("dense", [self.result(task, "dense", seed, []) for seed in form.seeds], None, has_bars=False)]
+        for budget in task.budgets:
+            seeds = form.seeds_beside if budget == "auto" else form.seeds
+            ours = [self.result(task, f"sparse-{budget}", seed, ["--sparsity", budget]) for seed in seeds]
+            plan = Path(ours[0]["folder"]) / "sparsity.yaml"
+            found.append(Method(f"SparseLoRA {budget}", ours, plan, has_bars=True))
+            if not with_paper or budget == "auto":
+                continue
+            label = f"paper-{budget}"
+            plans = [self.paper_plan(result, label) for result in ours[: len(form.seeds_beside)]]
+            theirs = [
+                self.result(task, label, seed, ["--sparsity", str(plan)])
+                for seed, plan in zip(form.seeds_beside, plans)
+            ]
+            found.append(Method(f"the paper's method at the shares of {budget}", theirs, plans[0], has_bars=False))
+        return found
 
 
 def rate(result: dict) -> float:
@@ -160,10 +230,10 @@ def main() -> None:
     for task in tasks(options.data, form):
         if options.only and task.name != options.only:
             continue
-        dense = [runs.result(task, "dense", seed, []) for seed in form.seeds]
-
-        def row(label: str, results: list[dict], counts: bool) -> None:
-            nonlocal worst_loss, worst_accuracy
+        methods = runs.methods(task, form, options.paper)
+        for method, (seconds, speed) in zip(methods, runs.step_times(task, methods)):
+            results = method.results
+            dense = methods[0].results[: len(results)]
             loss = statistics.mean(r["loss"] for r in results)
             gap = statistics.mean(r["loss"] / d["loss"] - 1 for r, d in zip(results, dense))
             accuracy = statistics.mean(map(rate, results))
@@ -172,31 +242,22 @@ def main() -> None:
             problems = sum(d["problems"] for d in dense)
             error = math.sqrt(max(dense_accuracy * (1 - dense_accuracy), 1e-9) / problems)
             below = (dense_accuracy - accuracy) / error
-            speed = statistics.median(r["tokens_per_second"] / d["tokens_per_second"] for r, d in zip(results, dense))
             shares = [r["sparsity"]["flop_share"] for r in results if r.get("sparsity")]
             share = f"{statistics.mean(shares):.2f}" if shares else "1"
             rows.append(
-                f"| {task.name} | {label} | {share} | {loss:.4f} | {100 * gap:+.2f}% | {100 * accuracy:.1f}% | "
-                f"{-below:+.1f} | {speed:.2f}x |"
+                f"| {task.name} | {method.name} | {len(results)} | {share} | {seconds:.2f} s, {speed:.2f}x "
+                f"| {loss:.4f} | {100 * gap:+.2f}% | {100 * accuracy:.1f}% | {-below:+.1f} |"
             )
-            if counts:
+            if method.has_bars:
                 worst_loss, worst_accuracy = max(worst_loss, gap), max(worst_accuracy, below)
-
-        row("dense", dense, counts=False)
-        for budget in task.budgets:
-            ours = [runs.result(task, f"sparse-{budget}", seed, ["--sparsity", budget]) for seed in form.seeds]
-            row(f"SparseLoRA {budget}", ours, counts=True)
-            if options.paper and budget != "auto":
-                paper = []
-                for seed, result in zip(form.seeds, ours):
-                    plan = runs.paper_plan(result, f"paper-{budget}")
-                    paper.append(runs.result(task, f"paper-{budget}", seed, ["--sparsity", str(plan)]))
-                row(f"the paper's method {budget}", paper, counts=False)
 
     if not rows:
         sys.exit("check-quality: there is no data")
-    print("| task | method | FLOPs of a sparse step | held-out loss | against dense | accuracy | standard errors | run's tokens/s |")
-    print("|---|---|---|---|---|---|---|---|")
+    print(
+        "| task | method | seeds | FLOPs of a sparse step | step | held-out loss | against dense | accuracy "
+        "| standard errors |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|")
     print("\n".join(rows))
     missed = worst_loss > 0.01 or worst_accuracy > 1
     print(

@@ -2,15 +2,23 @@
 
 extension Tape {
     /// The residual sum a + b [T, D]. Both sides receive the same gradient tensor; whoever adds to it first copies.
+    ///
+    /// Where one side is kept and the other made again (a normalised result), so is the sum. Where both are made again it
+    /// is kept: making it would otherwise lead from block to block back to the first one.
     package func add(_ a: Variable, _ b: Variable) -> Variable {
         precondition(
             a.value.type == b.value.type, "add: \(a.value.shapeDescription) and \(b.value.shapeDescription)")
-        let output = backend.makeTensor(
-            rowCount: a.value.rowCount, width: a.value.width, type: a.value.type)
-        backend.add(a.value, b.value, into: output)
+        let sum = { [backend] (a: Tensor, b: Tensor) in
+            let output = backend.makeTensor(rowCount: a.rowCount, width: a.width, type: a.type)
+            backend.add(a, b, into: output)
+            return output
+        }
+        let output = sum(a.value, b.value)
         guard records(a, b) else { return constant(output) }
         let (aSlot, bSlot) = (a.gradientSlot, b.gradientSlot)
-        return record(output) { [backend] gradient in
+        let makes = (a.saved.making == nil) != (b.saved.making == nil)
+        let making = makes ? { [a = a.saved, b = b.saved] in sum(a.tensor, b.tensor) } : nil
+        return record(output, making: making) { [backend] gradient in
             aSlot?.contribute(gradient, on: backend)
             bSlot?.contribute(gradient, on: backend)
         }

@@ -106,8 +106,9 @@ public struct MemoryPlan: Codable, Equatable, Sendable {
 /// Shapes: T tokens, L labelled ones, D model width, F FFN width, Q and KV widths of queries and keys, H heads, R the
 /// block's ranks. A block keeps its input and the middle of its residual stream (2 D), queries and attention's result
 /// (2 Q), keys and values (2 KV), gate and up (2 F), the adapters' projections (R), and one float for each head and norm;
-/// in families that normalise results also those (2 D). Norms and activations are made again. Of the last block, what
-/// follows the queries is there for labelled rows only, and blocks beneath the first adapter keep nothing.
+/// in families that normalise results also those (2 D), but not the middle. Norms, activations and sums with a norm are
+/// made again. Of the last block, what follows the queries is there for labelled rows only, and blocks beneath the first
+/// adapter keep nothing.
 private struct PassMemory {
     /// By recorded block, all rows.
     private let blocks: [Int]
@@ -120,7 +121,7 @@ private struct PassMemory {
         let (d, f, q, kv) = (
             shape.width, shape.feedForwardWidth, shape.queryWidth, shape.keyValueWidth
         )
-        let results = shape.normPlacement == .before ? 0 : 2 * d
+        let results = shape.normPlacement == .before ? 0 : d
         let floats = 4 * (shape.headCount + 2)
         let everyRow = (d + 2 * kv) * elementBytes
         let outputRow = (d + 2 * q + 2 * f + results) * elementBytes + floats
