@@ -3,7 +3,7 @@
 extension Tape {
     /// y = x / rms(x) * (weight + offset), rms over all columns, in x's type.
     ///
-    /// Keeps x and one float per row; pullbacks that read the normalised value make it again.
+    /// Keeps x, or how it is made again, and one float per row; pullbacks that read the normalised value make it again.
     /// - Parameters:
     ///   - weight: f32 [D].
     ///   - offset: 1 for families that store weight - 1 (Gemma), else 0.
