@@ -112,6 +112,71 @@ static void multiply_in_pieces(const sl_gemm_kernels *kernels, int64_t rows, int
     }
 }
 
+// Many rows: threads pack the right operands together, panel by panel, and then take blocks of rows. A thread's blocks
+// become smaller towards the end of its stretch, so that whoever is done first can help until all are done. Only where
+// rows are runs of memory: a narrow block of others would use little of every cache line.
+enum { FEW_ROWS = 512, PANEL_BYTES = 8 << 20 };
+
+typedef struct packed_job {
+    const sl_gemm_kernels *kernels;
+    int64_t rows, column_begin, column_end;
+    const sl_product *products;
+    int product_count;
+    const sl_output *output;
+    uint32_t *panels;
+    int64_t panel_size;
+    int64_t block_rows, blocks_of_thread;
+    int threads;
+} packed_job;
+
+static void pack_panel(void *context, int64_t index) {
+    const packed_job *job = context;
+    job->kernels->pack_right(job->column_begin + index * job->kernels->column_step, job->column_end, job->products,
+                             job->product_count, job->panels + index * job->panel_size);
+}
+
+static int64_t steps_of_next_block(int64_t steps_left, int64_t most) {
+    int64_t half = (steps_left + 1) / 2;
+    return half < most ? half : most;
+}
+
+static int64_t block_count(int64_t steps, int64_t most) {
+    int64_t count = 0;
+    for (; steps > 0; count++) steps -= steps_of_next_block(steps, most);
+    return count;
+}
+
+static void run_block(void *context, int64_t index) {
+    const packed_job *job = context;
+    int64_t step = job->kernels->row_step, most = job->block_rows / step;
+    int64_t thread = index / job->blocks_of_thread, block = index % job->blocks_of_thread;
+    int64_t begin = boundary(job->rows, step, thread, job->threads);
+    int64_t end = boundary(job->rows, step, thread + 1, job->threads);
+    while (block-- > 0) begin += steps_of_next_block((end - begin + step - 1) / step, most) * step;
+    if (begin >= end) return;
+    int64_t last = begin + steps_of_next_block((end - begin + step - 1) / step, most) * step;
+    sl_gemm_tile tile = {begin, last < end ? last : end, job->column_begin, job->column_end};
+    job->kernels->packed_tile(&tile, job->products, job->product_count, job->output, job->panels);
+}
+
+static void multiply_packed(packed_job job, int64_t columns) {
+    int64_t row_step = job.kernels->row_step, column_step = job.kernels->column_step;
+    int64_t panels = (columns + column_step - 1) / column_step;
+    int64_t most = PANEL_BYTES / (int64_t)sizeof *job.panels / job.panel_size;
+    if (most < 1) most = 1;
+    // Blocks of columns of nearly equal width.
+    int64_t blocks = (panels + most - 1) / most, at_once = (panels + blocks - 1) / blocks;
+    job.panels = sl_thread_scratch(2, sizeof *job.panels * (size_t)(at_once * job.panel_size));
+    job.blocks_of_thread = block_count(steps_of_largest_part(job.rows, row_step, job.threads), job.block_rows / row_step);
+    for (int64_t first = 0; first < panels; first += at_once) {
+        int64_t here = panels - first < at_once ? panels - first : at_once;
+        job.column_begin = first * column_step;
+        job.column_end = first + here < panels ? (first + here) * column_step : columns;
+        sl_parallel(here, pack_panel, &job);
+        sl_parallel(job.threads * job.blocks_of_thread, run_block, &job);
+    }
+}
+
 void sl_gemm(int64_t rows, int64_t columns, const sl_product *products, int product_count,
              const sl_output *output) {
     if (rows <= 0 || columns <= 0) return;
@@ -123,6 +188,15 @@ void sl_gemm(int64_t rows, int64_t columns, const sl_product *products, int prod
     }
     int64_t depth = 0;
     for (int p = 0; p < product_count; p++) depth += products[p].depth;
+    if (rows > FEW_ROWS && depth > 0 && products[0].left.depth_stride == 1) {
+        packed_job job = {
+            .kernels = kernels, .rows = rows, .products = products, .product_count = product_count, .output = output,
+            .panel_size = kernels->panel_size(products, product_count),
+            .block_rows = kernels->block_rows(products, product_count), .threads = sl_thread_count(),
+        };
+        multiply_packed(job, columns);
+        return;
+    }
     gemm_job job = {kernels, small, rows, columns, products, product_count, output, 1, 1};
     int threads = sl_thread_count();
     // Waking a worker costs about as much as a tenth of a million multiply-adds.

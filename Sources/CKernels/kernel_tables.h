@@ -15,7 +15,18 @@ typedef struct sl_gemm_tile {
 typedef struct sl_gemm_kernels {
     /// Register tile: partitions fall on multiples of these so that no thread works on ragged edges needlessly.
     int row_step, column_step;
+    /// A rectangle of few rows, which packs what it needs.
     void (*tile)(const sl_gemm_tile *tile, const sl_product *products, int product_count, const sl_output *output);
+    /// A rectangle beside packed right panels, of which `panels` is that of its first column; best of no more than
+    /// `block_rows` rows.
+    void (*packed_tile)(const sl_gemm_tile *tile, const sl_product *products, int product_count,
+                        const sl_output *output, const uint32_t *panels);
+    int64_t (*block_rows)(const sl_product *products, int product_count);
+    /// Packs the right operands of the columns from `column` on, a panel of them or up to `column_end`, for the whole
+    /// depth: `panel_size` units.
+    void (*pack_right)(int64_t column, int64_t column_end, const sl_product *products, int product_count,
+                       uint32_t *panel);
+    int64_t (*panel_size)(const sl_product *products, int product_count);
     /// Whether a product has so few rows that `small_tile` is quicker; asked of the whole product, so that the
     /// answer, and with it the rounding, does not depend on the number of threads.
     bool (*fits_small)(int64_t rows, const sl_product *products, int product_count);

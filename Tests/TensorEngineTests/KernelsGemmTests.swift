@@ -52,12 +52,12 @@ extension [Int32]? {
 }
 
 @Suite struct `Matrix product` {
-    /// From 24 on few rows and a great depth, as in decoding.
-    @Test(arguments: 0..<40)
+    /// From 24 on few rows and a great depth, as in decoding; from 40 on so many rows that threads share packed panels.
+    @Test(arguments: 0..<48)
     func `agrees with plain loops for any shape, type and selection`(seed: UInt64) {
         var random = KernelRandom(seed)
-        let isDecoding = seed >= 24
-        let rows = 1 + random.int(isDecoding ? 4 : seed % 5 == 0 ? 40 : 15)
+        let isDecoding = (24..<40).contains(seed)
+        let rows = (seed >= 40 ? 513 : 1) + random.int(isDecoding ? 4 : seed % 5 == 0 ? 40 : 15)
         let columns = 1 + random.int(seed % 7 == 0 ? 70 : 20)
         let products = (0..<1 + random.int(3)).map { _ in
             let depth = random.int(isDecoding ? 700 : seed % 6 == 0 ? 420 : 30)
@@ -119,6 +119,37 @@ extension [Int32]? {
             }
             #expect(results[0] == results[1] && results[0] == results[2], "\(name), seed \(seed)")
         }
+    }
+
+    /// Sums of equal terms, which come out exactly.
+    @Test func `panels of which not all are packed at once`() {
+        let (rows, columns, depth) = (530, 700, 4096)
+        let left = (0..<rows).flatMap { Array(repeating: Float($0 % 7), count: depth) }
+        let right = (0..<columns).flatMap { Array(repeating: Float($0 % 5), count: depth) }
+        let expected = (0..<rows * columns).map { Double(depth * ($0 / columns % 7) * ($0 % columns % 5)) }
+        let output = KernelMatrix(rows, columns, SL_F32)
+        left.withUnsafeBufferPointer { left in
+            right.withUnsafeBufferPointer { right in
+                func operand(_ data: UnsafeRawPointer?) -> sl_operand {
+                    sl_operand(
+                        data: data, type: SL_F32, outer_stride: Int64(depth), depth_stride: 1,
+                        outer_index: nil, depth_index: nil, rounds: false)
+                }
+                let product = sl_product(
+                    left: operand(left.baseAddress), right: operand(right.baseAddress), depth: Int64(depth),
+                    scale: 1)
+                var target = sl_output()
+                target.data = output.matrix.data
+                target.type = SL_F32
+                target.stride = Int64(columns)
+                withThreads(2) {
+                    withUnsafePointer(to: product) {
+                        sl_gemm(Int64(rows), Int64(columns), $0, 1, &target)
+                    }
+                }
+            }
+        }
+        output.expect(expected, tolerance: 0, "two blocks of panels")
     }
 
     /// Values between those that bf16 holds, in as many rows as a prompt has.
