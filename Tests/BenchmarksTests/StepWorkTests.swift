@@ -61,7 +61,8 @@ import Testing
         let batches = try work.batches(vocabularySize: step.model.configuration.vocabularySize)
         let losses = try (0..<8).map { _ in try step.run(batches[0]) }
         #expect(losses[7] < losses[0])
-        let dense = step.cost(of: batches).total
+        // Random sequences may begin alike; plain LoRA computes that for each.
+        let dense = step.cost(of: batches, sharesPrefixes: false).total
         if let plan = CountedPlan.spending(0.9, step: step, batches: batches) {
             let share = step.cost(of: batches, plan: plan).total / dense
             #expect(share <= 0.9 && share > 0.8)

@@ -9,6 +9,43 @@ struct PartitionedRows {
     var dense: Int { all - sparse }
 }
 
+/// Of rows, the shares that give a layer gradients.
+struct GradientShares {
+    let scored: Double
+    let others: Double
+    /// Of those that run dense: the scored ones, and others besides.
+    let dense: Double
+
+    /// Of the others some run sparse.
+    var sparse: Double { others }
+
+    /// Of all rows.
+    static let all = GradientShares(scored: 1, others: 1, dense: 1)
+
+    private init(scored: Double, others: Double, dense: Double) {
+        self.scored = scored
+        self.others = others
+        self.dense = dense
+    }
+
+    /// The rows with the largest gradients: scored ones, which the loss asks most of, before others.
+    init(_ share: Double, of rows: PartitionedRows, scoredCount: Int) {
+        let chosen = share * Double(rows.all)
+        let (scoredRows, otherRows) = (Double(scoredCount), Double(rows.all - scoredCount))
+        let chosenScored = min(chosen, scoredRows)
+        scored = scoredCount > 0 ? chosenScored / scoredRows : 0
+        others = otherRows > 0 ? (chosen - chosenScored) / otherRows : 0
+        let unscoredDense = Double(rows.dense) - scoredRows
+        dense = rows.dense > 0 ? (chosenScored + others * unscoredDense) / Double(rows.dense) : 0
+    }
+}
+
+/// Pairs of queries and keys that they see.
+struct QueryPairs {
+    let scored: Double
+    let others: Double
+}
+
 struct BlockCostCounter {
     let model: DecoderConfiguration
     let ranks: AdapterRanks
@@ -28,39 +65,39 @@ struct BlockCostCounter {
     /// - Parameters:
     ///   - keys: the rows that become keys and values.
     ///   - queries: those that become queries and go on from there.
-    ///   - pairs: of queries and keys that they see.
-    ///   - gradientShare: of the queries, whose gradients go through the block.
+    ///   - gradients: of the queries, the shares whose gradients go through the block.
     mutating func count(
-        _ layer: Int, keys: PartitionedRows, queries: PartitionedRows, pairs: Double, gradientShare: Double
+        _ layer: Int, keys: PartitionedRows, queries: PartitionedRows, pairs: QueryPairs,
+        gradients: GradientShares
     ) {
-        let attended = countAttention(
-            layer, keys: keys, queries: queries, pairs: pairs, gradientShare: gradientShare)
+        let attended = countAttention(layer, keys: keys, queries: queries, pairs: pairs, gradients: gradients)
         let residual = needsGradient || attended
-        needsGradient = countFeedForward(
-            layer, rows: queries, needsGradient: residual, gradientShare: gradientShare)
+        needsGradient = countFeedForward(layer, rows: queries, needsGradient: residual, gradients: gradients)
     }
 
     /// Gives whether the result needs a gradient.
     private mutating func countAttention(
-        _ layer: Int, keys: PartitionedRows, queries: PartitionedRows, pairs: Double, gradientShare: Double
+        _ layer: Int, keys: PartitionedRows, queries: PartitionedRows, pairs: QueryPairs,
+        gradients: GradientShares
     ) -> Bool {
         let share = plan.attention[layer] ?? 0
         let (width, keyValueWidth) = (model.width, model.keyValueWidth)
         let kept = AttentionChannels(model, plan, share: share)
         let isReplaced = share > 0 && plan.method == .calibrated
         func projection(
-            _ name: BlockProjection, _ rows: PartitionedRows, output: Int, keeping: Int, gradientShare: Double
+            _ name: BlockProjection, _ rows: PartitionedRows, output: Int, keeping: Int,
+            gradients: GradientShares
         ) -> Product {
             Product(
                 rows: rows, input: width, output: output,
                 sparseCost: isReplaced ? kept.rank * output : width * keeping,
-                rank: ranks[layer, name], gradientShare: gradientShare)
+                rank: ranks[layer, name], gradients: gradients)
         }
         let query = projection(
-            .query, queries, output: model.queryWidth, keeping: kept.queries, gradientShare: gradientShare)
+            .query, queries, output: model.queryWidth, keeping: kept.queries, gradients: gradients)
         // Every key and value gets a gradient from the queries that have one.
-        let key = projection(.key, keys, output: keyValueWidth, keeping: kept.keys, gradientShare: 1)
-        let value = projection(.value, keys, output: keyValueWidth, keeping: kept.values, gradientShare: 1)
+        let key = projection(.key, keys, output: keyValueWidth, keeping: kept.keys, gradients: .all)
+        let value = projection(.value, keys, output: keyValueWidth, keeping: kept.values, gradients: .all)
         if isReplaced {
             // The map's first factor, which the three share.
             let shared = 2 * Double(keys.sparse) * Double(width) * Double(kept.rank)
@@ -77,20 +114,24 @@ struct BlockCostCounter {
         }
         let attentionNeedsGradient = inputNeedsGradient || [query, key, value].contains { $0.rank > 0 }
         // Two products forward; five backward, scores and their gradient included.
-        let products = (2 + (attentionNeedsGradient ? 5 * gradientShare : 0)) * pairs
-        cost.attention += products * 2 * Double(model.queryWidth)
+        func products(_ gradientShare: Double) -> Double {
+            2 + (attentionNeedsGradient ? 5 * gradientShare : 0)
+        }
+        cost.attention +=
+            (products(gradients.scored) * pairs.scored + products(gradients.others) * pairs.others)
+            * 2 * Double(model.queryWidth)
         let output = Product(
             rows: queries, input: model.queryWidth, output: width,
             sparseCost: isReplaced
                 ? kept.outputRank * (model.queryWidth + width) : kept.outputInputs * width,
-            rank: ranks[layer, .output], gradientShare: gradientShare)
+            rank: ranks[layer, .output], gradients: gradients)
         add(output, inputNeedsGradient: attentionNeedsGradient)
         return attentionNeedsGradient || output.rank > 0
     }
 
     /// Gives whether the result needs a gradient.
     private mutating func countFeedForward(
-        _ layer: Int, rows: PartitionedRows, needsGradient: Bool, gradientShare: Double
+        _ layer: Int, rows: PartitionedRows, needsGradient: Bool, gradients: GradientShares
     ) -> Bool {
         let share = plan.feedForward[layer] ?? 0
         let (width, inner) = (model.width, model.feedForwardWidth)
@@ -99,12 +140,12 @@ struct BlockCostCounter {
         func gated(_ name: BlockProjection) -> Product {
             Product(
                 rows: rows, input: width, output: inner, sparseCost: width * kept, rank: ranks[layer, name],
-                gradientShare: gradientShare, adapterOutput: seesKeptOnly ? kept : inner)
+                gradients: gradients, adapterOutput: seesKeptOnly ? kept : inner)
         }
         let (gate, up) = (gated(.gate), gated(.up))
         let down = Product(
             rows: rows, input: inner, output: width, sparseCost: kept * width, rank: ranks[layer, .down],
-            gradientShare: gradientShare, adapterInput: seesKeptOnly ? kept : inner)
+            gradients: gradients, adapterInput: seesKeptOnly ? kept : inner)
         let innerNeedsGradient = needsGradient || gate.rank > 0 || up.rank > 0
         add(gate, inputNeedsGradient: needsGradient)
         add(up, inputNeedsGradient: needsGradient)
@@ -114,7 +155,7 @@ struct BlockCostCounter {
             case .calibrated:
                 // What the other channels would have added is one map of the block's input to its output.
                 let map = 2 * Double(rows.sparse) * Double(plan.rank) * Double(2 * width)
-                cost.estimator += (1 + (needsGradient ? gradientShare : 0)) * map
+                cost.estimator += (1 + (needsGradient ? gradients.sparse : 0)) * map
             case .paper:
                 // The published estimator scores one mean row of each sequence.
                 cost.estimator += 2 * gate.lowRank(plan.rank, sequenceCount)
@@ -169,21 +210,21 @@ private struct Product {
     let sparseCost: Int
     let rank: Int
     /// Of the rows, that give the adapter and the input a gradient.
-    let gradientShare: Double
+    let gradients: GradientShares
     /// How many of its inputs and outputs the adapter sees of a sparse row.
     let adapterInput: Int
     let adapterOutput: Int
 
     init(
         rows: PartitionedRows, input: Int, output: Int, sparseCost: Int, rank: Int,
-        gradientShare: Double, adapterInput: Int? = nil, adapterOutput: Int? = nil
+        gradients: GradientShares, adapterInput: Int? = nil, adapterOutput: Int? = nil
     ) {
         self.rows = rows
         self.input = input
         self.output = output
         self.sparseCost = sparseCost
         self.rank = rank
-        self.gradientShare = gradientShare
+        self.gradients = gradients
         self.adapterInput = adapterInput ?? input
         self.adapterOutput = adapterOutput ?? output
     }
@@ -191,20 +232,21 @@ private struct Product {
     /// The frozen weight, once.
     var forward: Double { dense + sparse }
     /// The gradient of its input.
-    var backward: Double { gradientShare * forward }
+    var backward: Double { gradients.dense * dense + gradients.sparse * sparse }
 
     private var dense: Double { 2 * Double(rows.dense) * Double(input) * Double(output) }
     private var sparse: Double { 2 * Double(rows.sparse) * Double(sparseCost) }
 
     /// The adapter, forward and backward.
     func adapter(inputNeedsGradient: Bool) -> Double {
-        func factor(_ width: Int, _ rowCount: Int) -> Double {
-            2 * Double(rank) * Double(rowCount) * Double(width)
+        func passes(_ rowCount: Int, into input: Int, outOf output: Int, _ gradientShare: Double) -> Double {
+            // Forward both factors; backward the gradients of both, that of the projected input, and the input's.
+            let into = (1 + (inputNeedsGradient ? 2 : 1) * gradientShare) * Double(input)
+            let out = (1 + 2 * gradientShare) * Double(output)
+            return 2 * Double(rank) * Double(rowCount) * (into + out)
         }
-        // Forward both factors; backward the gradients of both, that of the projected input, and the input's.
-        let into = factor(input, rows.dense) + factor(adapterInput, rows.sparse)
-        let out = factor(output, rows.dense) + factor(adapterOutput, rows.sparse)
-        return (1 + (inputNeedsGradient ? 2 : 1) * gradientShare) * into + (1 + 2 * gradientShare) * out
+        return passes(rows.dense, into: input, outOf: output, gradients.dense)
+            + passes(rows.sparse, into: adapterInput, outOf: adapterOutput, gradients.sparse)
     }
 
     /// Two factors of some rank from this layer's input to its output.

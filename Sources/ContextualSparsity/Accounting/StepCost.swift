@@ -66,14 +66,16 @@ package struct StepCost: Equatable, Sendable {
             guard let pairs = pairs[model.windows[layer]] else {
                 preconditionFailure("pairs of every window")
             }
+            let keys = PartitionedRows(all: rows.rowCount, sparse: sparse)
+            let queries =
+                isLabelledOnly
+                ? PartitionedRows(all: labelled, sparse: rows.sparseOutputCount(under: plan)) : keys
             counter.count(
-                layer,
-                keys: PartitionedRows(all: rows.rowCount, sparse: sparse),
-                queries: isLabelledOnly
-                    ? PartitionedRows(all: labelled, sparse: rows.sparseOutputCount(under: plan))
-                    : PartitionedRows(all: rows.rowCount, sparse: sparse),
-                pairs: isLabelledOnly ? pairs.labelled : pairs.all,
-                gradientShare: layer == model.layerCount - 1 ? 1 : plan.gradientShare)
+                layer, keys: keys, queries: queries,
+                pairs: QueryPairs(
+                    scored: pairs.labelled, others: isLabelledOnly ? 0 : pairs.all - pairs.labelled),
+                gradients: layer == model.layerCount - 1 || plan.gradientShare == 1
+                    ? .all : GradientShares(plan.gradientShare, of: queries, scoredCount: labelled))
         }
         self = counter.cost
         let product = 2 * Double(labelled) * Double(model.width) * Double(model.vocabularySize)

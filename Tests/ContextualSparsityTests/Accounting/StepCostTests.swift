@@ -79,6 +79,23 @@ import Testing
         #expect(self.cost(keys, plan).adapters == self.cost(keys).adapters)
     }
 
+    @Test func `gradients are those of scored rows first, which cost what dense rows cost`() {
+        var plan = SparsityPlan(method: .random, feedForward: [0: 0.5])
+        plan.denseSinkTokens = 1
+        let all = cost(queries, plan)
+        // One row and a half of three: the scored one, and a quarter each of the dense first one and the sparse last one.
+        plan.gradientShare = 0.5
+        let some = cost(queries, plan)
+        let gate = 2.0 * 4 * 6
+        // Layer 0's o (32 for a row) and feed-forward products (three times `gate`, half of it for the sparse row).
+        let rows = { (dense: Double, sparse: Double) in
+            32 * (dense + sparse) + 3 * gate * (dense + sparse / 2)
+        }
+        #expect(all.frozenBackward - some.frozenBackward == rows(2, 1) - rows(1.25, 0.25))
+        // Without a gradient are three quarters of the pairs 1 and 3, in five products of 8.
+        #expect(all.attention - some.attention == 5 * 8 * 0.75 * 4)
+    }
+
     @Test func `the published estimator scores rows for attention and a mean for the feed-forward block`() {
         var plan = SparsityPlan(method: .paper, feedForward: [0: 0.5], attention: [0: 0.5])
         plan.rank = 1
