@@ -47,8 +47,8 @@ class Method:
 @dataclass
 class Form:
     seeds: list[int]
-    # Of the rows that no bar is about: `auto` and the paper's method.
-    seeds_beside: list[int]
+    # Of the paper's method, which no bar is about.
+    paper_seeds: list[int]
     arithmetic: int
     commonsense: int
     valid: int
@@ -56,10 +56,10 @@ class Form:
 
 
 FORMS = {
-    "quick": Form(seeds=[0], seeds_beside=[0], arithmetic=480, commonsense=960, valid=160, problems=60),
+    "quick": Form(seeds=[0], paper_seeds=[0], arithmetic=480, commonsense=960, valid=160, problems=60),
     # A whole epoch of arithmetic; of commonsense what all runs of a seed take about an hour for on two cores.
     "full": Form(
-        seeds=[0, 1, 2], seeds_beside=[0], arithmetic=10**9, commonsense=2400, valid=400, problems=400
+        seeds=[0, 1, 2], paper_seeds=[0], arithmetic=10**9, commonsense=2400, valid=400, problems=400
     ),
 }
 
@@ -193,17 +193,16 @@ class Runs:
         """Dense training first."""
         found = [Method("dense", [self.result(task, "dense", seed, []) for seed in form.seeds], None, has_bars=False)]
         for budget in task.budgets:
-            seeds = form.seeds_beside if budget == "auto" else form.seeds
-            ours = [self.result(task, f"sparse-{budget}", seed, ["--sparsity", budget]) for seed in seeds]
+            ours = [self.result(task, f"sparse-{budget}", seed, ["--sparsity", budget]) for seed in form.seeds]
             plan = Path(ours[0]["folder"]) / "sparsity.yaml"
             found.append(Method(f"SparseLoRA {budget}", ours, plan, has_bars=True))
             if not with_paper or budget == "auto":
                 continue
             label = f"paper-{budget}"
-            plans = [self.paper_plan(result, label) for result in ours[: len(form.seeds_beside)]]
+            plans = [self.paper_plan(result, label) for result in ours[: len(form.paper_seeds)]]
             theirs = [
                 self.result(task, label, seed, ["--sparsity", str(plan)])
-                for seed, plan in zip(form.seeds_beside, plans)
+                for seed, plan in zip(form.paper_seeds, plans)
             ]
             found.append(Method(f"the paper's method at the shares of {budget}", theirs, plans[0], has_bars=False))
         return found

@@ -28,7 +28,8 @@ struct GradientShares {
         self.dense = dense
     }
 
-    /// The rows with the largest gradients: scored ones, which the loss asks most of, before others.
+    /// The rows with the largest gradients: scored ones, which the loss asks most of, before others. No scored row runs
+    /// sparse: plans with a share below 1 do not allow it.
     init(_ share: Double, of rows: PartitionedRows, scoredCount: Int) {
         let chosen = share * Double(rows.all)
         let (scoredRows, otherRows) = (Double(scoredCount), Double(rows.all - scoredCount))

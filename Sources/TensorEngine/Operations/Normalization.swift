@@ -22,8 +22,7 @@ extension Tape {
             let (target, accumulates) = slot.target(on: backend)
             backend.rmsNormBackward(
                 input.tensor, weight: weight, offset: offset, inverseRMS: inverseRMS,
-                outputGradient: gradient,
-                into: target, accumulates: accumulates)
+                outputGradient: gradient, into: target, accumulates: accumulates)
         }
     }
 }
