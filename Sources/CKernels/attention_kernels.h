@@ -12,7 +12,7 @@
 /// parts give the same bits.
 enum { SL_KEY_BLOCK = 64 };
 /// Lanes whose query side is kept at hand while the keys go by: a multiple of every tile.
-enum { SL_LANE_CHUNK = 192 };
+enum { SL_LANE_CHUNK = 384 };
 /// Few lanes over many keys: as many lanes at most, and the keys of a part.
 enum { SL_FEW_LANES = 16, SL_KEY_CHUNK = 128 };
 

@@ -13,7 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { MAXIMUM_THREADS = 256, SPIN_ROUNDS = 4000, SCRATCH_SLOTS = 3, SMALL_PAGE = 4096, HUGE_PAGE = 2 << 20 };
+enum { SPIN_ROUNDS = 4000, SCRATCH_SLOTS = 3, SMALL_PAGE = 4096, HUGE_PAGE = 2 << 20 };
 
 typedef struct job {
     void (*task)(void *, int64_t);
@@ -30,7 +30,7 @@ typedef struct stretch {
     _Alignas(64) atomic_llong next;
     int64_t end;
 } stretch;
-static stretch stretches[MAXIMUM_THREADS];
+static stretch stretches[SL_MOST_THREADS];
 static atomic_int workers_running;
 // High bits count the jobs, the low 9 bits say how many threads take part in the newest one. One word, so that a
 // worker always sees a matching pair.
@@ -62,7 +62,7 @@ static int processors_allowed(void) {
     return online > 0 ? (int)online : 1;
 }
 
-static int clamp_count(long count) { return count < 1 ? 1 : count > MAXIMUM_THREADS ? MAXIMUM_THREADS : (int)count; }
+static int clamp_count(long count) { return count < 1 ? 1 : count > SL_MOST_THREADS ? SL_MOST_THREADS : (int)count; }
 
 int sl_thread_count(void) {
     int count = atomic_load_explicit(&thread_count, memory_order_relaxed);

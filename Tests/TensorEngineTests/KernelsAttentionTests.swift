@@ -335,10 +335,15 @@ private struct AttentionData {
         }
     }
 
-    /// One thread takes whole sequences, several cut a single sequence by rows and by keys.
-    @Test(arguments: [SL_F32, SL_BF16])
-    func `keep their bits on any thread count`(type: sl_type) {
-        let test = AttentionCase.whole([200]).with(heads: (1, 3), width: 8)
+    /// One thread takes whole heads. Several cut a single head by rows and by keys; of three heads two threads do two
+    /// whole and cut the third.
+    @Test(
+        arguments: [SL_F32, SL_BF16],
+        [
+            AttentionCase.whole([200]).with(heads: (1, 3), width: 8),
+            AttentionCase.whole([40, 0, 200]).with(heads: (3, 2), width: 8),
+        ])
+    private func `keep their bits on any thread count`(type: sl_type, test: AttentionCase) {
         var random = KernelRandom(4)
         var data = AttentionData(test, types: [sl_type](repeating: type, count: 8), &random)
         onEveryInstructionSet { name in

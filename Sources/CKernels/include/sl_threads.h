@@ -8,7 +8,9 @@
 /// Threads that a parallel call uses, the caller included: the processors this process may run on,
 /// or SPARSELORA_THREADS.
 int sl_thread_count(void);
-/// Changes the count (1 to 256). Not while kernels run.
+/// What the count is limited to.
+enum { SL_MOST_THREADS = 256 };
+/// Changes the count (1 to SL_MOST_THREADS). Not while kernels run.
 void sl_set_thread_count(int count);
 
 /// Runs `task(context, index)` for every index in 0..<count, spread over the pool; returns when all are done.
