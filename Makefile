@@ -125,11 +125,11 @@ check-templates: build $(VENV)/.installed ## Every chat template in TEMPLATES=fo
 	    --sparselora $(SPARSELORA)
 
 # What check-quality trains and tests on: folders arithmetic and commonsense with train.jsonl and test-*.jsonl. Another
-# model: QUALITY_MODEL=path.
+# model: QUALITY_MODEL=path. QUALITY_SEEDS=1 makes do with the first seed.
 QUALITY_DATA ?= ../shared/data
 QUALITY_MODEL ?= $(MODEL)
 QUALITY := python3 tools/checks/check_quality.py --model $(QUALITY_MODEL) --sparselora $(SPARSELORA) --data $(QUALITY_DATA) \
-    --cache .cache/quality --paper
+    --cache .cache/quality --paper $(if $(QUALITY_SEEDS),--seeds $(QUALITY_SEEDS))
 
 .PHONY: check-quality
 check-quality: build $(MODEL)/config.json ## Loss and accuracy of sparse training against dense, one seed, an hour

@@ -17,7 +17,7 @@ import re
 import statistics
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 TIMED_ROUNDS, TIMED_STEPS, UNTIMED_STEPS = 2, 16, 2
@@ -221,8 +221,10 @@ def main() -> None:
     parser.add_argument("--form", choices=FORMS, default="quick")
     parser.add_argument("--paper", action="store_true", help="the paper's method beside ours")
     parser.add_argument("--only", help="one task by name")
+    parser.add_argument("--seeds", type=int, help="only the first so many seeds of the form")
     options = parser.parse_args()
     form = FORMS[options.form]
+    form = replace(form, seeds=form.seeds[: options.seeds])
     runs = Runs(options.sparselora, options.model, options.cache)
     rows, worst_loss, worst_accuracy = [], -math.inf, -math.inf
 

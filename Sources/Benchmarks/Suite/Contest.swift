@@ -12,6 +12,8 @@ struct Contender {
     /// A contender that goes before it. Ended in the same way at twice that one's last step: enough to know which of two
     /// is the faster.
     var rival: String?
+    /// Steps in a timed round. Where a ratio of two is judged closely, both take several, in turns.
+    var turns = 1
 }
 
 /// What one contender did.
@@ -45,7 +47,7 @@ struct Contest {
     /// Told what happens, for whoever waits.
     let log: (String) -> Void
 
-    /// Every contender takes `warmup` steps that do not count and `rounds` that do, in turns.
+    /// Every contender takes `warmup` steps that do not count and its turns of `rounds` rounds, alternating.
     func run(_ contenders: [Contender], warmup: Int, rounds: Int) throws -> [Standing] {
         var standings = contenders.map { Standing(name: $0.name) }
         var workers: [Worker?] = []
@@ -57,8 +59,11 @@ struct Contest {
             workers.append(isReady ? worker : nil)
         }
         var lastSeconds: [String: Double] = [:]
-        for round in 0..<warmup + rounds {
-            for (number, worker) in workers.enumerated() {
+        let turns = contenders.map(\.turns).max() ?? 1
+        let warmups = (0..<warmup).map { (number: $0, isTimed: false, turn: 0) }
+        let timed = (0..<rounds * turns).map { (number: $0 / turns, isTimed: true, turn: $0 % turns) }
+        for round in warmups + timed {
+            for (number, worker) in workers.enumerated() where round.turn < contenders[number].turns {
                 guard let worker else { continue }
                 let rivalSeconds = contenders[number].rival.flatMap { lastSeconds[$0] }
                 let limit = min(contenders[number].limit, rivalSeconds.map { 2 * $0 } ?? .infinity)
@@ -73,9 +78,9 @@ struct Contest {
                 let seconds = answer["seconds"]?.doubleValue ?? .nan
                 lastSeconds[worker.name] = seconds
                 log(
-                    "  \(worker.name), \(round < warmup ? "warm-up" : "round \(round - warmup + 1)"): "
+                    "  \(worker.name), \(round.isTimed ? "round \(round.number + 1)" : "warm-up"): "
                         + "\(fixed(seconds, 3)) s")
-                guard round >= warmup else { continue }
+                guard round.isTimed else { continue }
                 standings[number].answers.append(answer)
                 standings[number].seconds.append(seconds)
                 if let peak = answer["peak_gigaflops"]?.doubleValue { standings[number].peaks.append(peak) }

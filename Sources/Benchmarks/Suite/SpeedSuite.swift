@@ -55,9 +55,10 @@ final class SpeedSuite {
     }
 
     /// This executable taking the steps of a work.
-    func ours(_ name: String, _ arguments: [String], limit: Double = 600) -> Contender {
+    func ours(_ name: String, _ arguments: [String], limit: Double = 600, turns: Int = 1) -> Contender {
         Contender(
-            name: name, command: [CommandLine.arguments[0]] + arguments + ["--worker"], limit: limit)
+            name: name, command: [CommandLine.arguments[0]] + arguments + ["--worker"], limit: limit,
+            turns: turns)
     }
 
     /// PEFT taking the same steps; nil where there is no Python for it.
@@ -84,7 +85,7 @@ final class SpeedSuite {
 
     static let noPeer = "no Python with PEFT was given"
 
-    /// Every contender takes one step that does not count and `rounds` that do, in turns.
+    /// Every contender takes one step that does not count and its turns of `rounds` rounds, alternating.
     func hold(_ contenders: [Contender?], rounds: Int) throws -> [Standing] {
         try contest.run(contenders.compactMap(\.self), warmup: 1, rounds: rounds)
     }
