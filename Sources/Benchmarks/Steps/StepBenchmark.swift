@@ -77,6 +77,7 @@ struct StepBenchmark: ParsableCommand {
         ready["tokens"] = batches.reduce(0) { $0 + Double($1.sequences.tokens.count) }
         ready["gigaflop"] = 1e-9 * needed.total
         ready["dense_gigaflop"] = 1e-9 * dense.total
+        ready["estimator_gigaflop"] = 1e-9 * needed.estimator
         ready.write()
         var number = 0
         while readLine() != nil {

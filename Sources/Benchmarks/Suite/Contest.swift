@@ -35,6 +35,7 @@ struct Standing {
     var total: Double { seconds.reduce(0, +) }
     var gigaflop: Double { ready["gigaflop"]?.doubleValue ?? 0 }
     var denseGigaflop: Double { ready["dense_gigaflop"]?.doubleValue ?? 0 }
+    var estimatorGigaflop: Double { ready["estimator_gigaflop"]?.doubleValue ?? 0 }
     var peakGigabytes: Double { Double(peakBytes) / 1e9 }
 
     /// The operations that a step needs, by its time, by the highest arithmetic peak measured beside the steps: a short

@@ -102,6 +102,10 @@ extension SpeedSuite {
             "realised of what the checked plan predicts", .atLeast, 0.9, share, unit: "",
             "predicted \(fixed(predicted, 2))x: nine tenths of the feed-forward channels and half of attention left out"
         )
+        bar(
+            "operations of the checked plan that estimate", .atMost, 0.015,
+            sparse.estimatorGigaflop / sparse.gigaflop, unit: "",
+            "counted: what left-out channels would have added; none chooses channels, which is done once")
     }
 
     func runProjections() throws {
