@@ -153,8 +153,8 @@ extension SpeedSuite {
         let folder = try RandomLlama(layerCount: layers).folder(in: setting.work)
         let work = ["step", "--model", folder, "--batch", "1", "--length", "1024"]
         let contenders = [
-            ours(Self.denseName, work, turns: setting.isQuick ? 5 : 3),
-            ours(Self.halfName, work + ["--sparsity", "0.5"], turns: setting.isQuick ? 5 : 3),
+            ours(Self.denseName, work, turns: setting.isQuick ? 4 : 3),
+            ours(Self.halfName, work + ["--sparsity", "0.5"], turns: setting.isQuick ? 4 : 3),
             peft(work, dtype: peftType),
         ]
         let title = layers == 22 ? "1.1 B Llama" : "\(layers) of the 22 layers of a 1.1 B Llama"
@@ -187,7 +187,7 @@ extension SpeedSuite {
                         "--steps-per-turn", "\(most / (batch * length))",
                     ])
             }
-            let standings = try compete(title, contenders, rounds: 5)
+            let standings = try compete(title, contenders, rounds: setting.isQuick ? 4 : 5)
             // By shape and round.
             var rates: [[Double]] = []
             for (shape, contender) in zip(shapes, contenders) {
