@@ -39,17 +39,24 @@ extension SpeedSuite {
             peer == nil ? Self.noPeer : "")
     }
 
+    /// The two whose ratio is judged by what operations predict.
+    private func denseAndHalf(_ work: [String], turns: Int) -> [Contender?] {
+        [
+            ours(Self.denseName, work, turns: turns),
+            ours(Self.halfName, work + ["--sparsity", "0.5"], turns: turns),
+        ]
+    }
+
     /// SmolLM2-135M, 4x512 tokens, the last quarter labelled, rank 32 on q, k, v, o.
     func runStep() throws {
         let work = stepWork
         let scenario = Self.stepScenario
-        let contenders = [
-            ours(Self.denseName, work, turns: 3),
-            ours(Self.halfName, work + ["--sparsity", "0.5"], turns: 3),
-            ours(Self.exactName, work + ["--dtype", "float32"]),
-            ours(Self.checkpointedName, work + ["--checkpointing"]), peft(work, dtype: "float32"),
-            peft(work, dtype: "bfloat16", rival: setting.isQuick ? Self.peftName("float32") : nil),
-        ]
+        let contenders =
+            denseAndHalf(work, turns: 3) + [
+                ours(Self.exactName, work + ["--dtype", "float32"]),
+                ours(Self.checkpointedName, work + ["--checkpointing"]), peft(work, dtype: "float32"),
+                peft(work, dtype: "bfloat16", rival: setting.isQuick ? Self.peftName("float32") : nil),
+            ]
         let standings = try compete(scenario, contenders, rounds: setting.isQuick ? 3 : 5)
         guard let dense = standings[Self.denseName], let half = standings[Self.halfName],
             let exact = standings[Self.exactName], let checkpointed = standings[Self.checkpointedName]
@@ -152,11 +159,7 @@ extension SpeedSuite {
         let layers = setting.isQuick ? 6 : 22
         let folder = try RandomLlama(layerCount: layers).folder(in: setting.work)
         let work = ["step", "--model", folder, "--batch", "1", "--length", "1024"]
-        let contenders = [
-            ours(Self.denseName, work, turns: setting.isQuick ? 4 : 3),
-            ours(Self.halfName, work + ["--sparsity", "0.5"], turns: setting.isQuick ? 4 : 3),
-            peft(work, dtype: peftType),
-        ]
+        let contenders = denseAndHalf(work, turns: setting.isQuick ? 4 : 3) + [peft(work, dtype: peftType)]
         let title = layers == 22 ? "1.1 B Llama" : "\(layers) of the 22 layers of a 1.1 B Llama"
         let standings = try compete(
             "\(title), random weights, 1x1024 tokens", contenders, rounds: setting.isQuick ? 1 : 3)
