@@ -20,7 +20,7 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-TIMED_ROUNDS, TIMED_STEPS, UNTIMED_STEPS = 2, 16, 2
+TIMED_ROUNDS, TIMED_STEPS, UNTIMED_STEPS = 3, 12, 2
 LORA = ["--rank", "32", "--alpha", "64", "--targets", "q_proj,k_proj,v_proj,o_proj", "--batch-size", "8"]
 
 
@@ -156,8 +156,8 @@ class Runs:
         return path
 
     def step_times(self, task: Task, methods: list[Method]) -> list[tuple[float, float]]:
-        """Seconds of a step with each method, and how many times as fast as the first: medians over the same batches,
-        of runs in turns."""
+        """Seconds of a step with each method, and how many times as fast as the first: the same batches, of which each
+        counts with its median over runs in turns."""
         plans = [method.plan.read_text() if method.plan else None for method in methods]
         train = self.file(task.train, task.name)
         key = hashlib.sha256(json.dumps([self.model, train.name, LORA, plans]).encode()).hexdigest()[:12]
@@ -166,9 +166,10 @@ class Runs:
         if not saved.exists():
             folder.mkdir(parents=True, exist_ok=True)
             print(f"{task.name}: time of a step", file=sys.stderr, flush=True)
-            times: list[list[float]] = [[] for _ in methods]
+            # By method and round, in the order of the batches.
+            times: list[list[list[float]]] = [[] for _ in methods]
             for _ in range(TIMED_ROUNDS):
-                for plan, seconds in zip(plans, times):
+                for plan, rounds in zip(plans, times):
                     sparsity = []
                     if plan:
                         always = re.sub(r"(?m)^start_step:.*", "start_step: 0", plan)
@@ -181,13 +182,11 @@ class Runs:
                     )  # fmt: skip
                     events = map(json.loads, lines(folder / "run" / "metrics.jsonl"))
                     steps = [event["seconds"] for event in events if event["type"] == "step"]
-                    seconds += steps[UNTIMED_STEPS:]
+                    rounds.append(steps[UNTIMED_STEPS:])
             saved.write_text(json.dumps(times, indent=1) + "\n")
         times = json.loads(saved.read_text())
-        return [
-            (statistics.median(own), statistics.median(first / step for first, step in zip(times[0], own)))
-            for own in times
-        ]
+        seconds = [statistics.mean(map(statistics.median, zip(*rounds))) for rounds in times]
+        return [(own, seconds[0] / own) for own in seconds]
 
     def methods(self, task: Task, form: Form, with_paper: bool) -> list[Method]:
         """Dense training first."""

@@ -53,46 +53,50 @@ public struct SparsitySummary: Codable, Sendable, Equatable {
     public var flopShare: Double
     /// What operations predict of the speed of sparse steps over dense ones.
     public var expectedSpeedUp: Double
-    /// Dense operations done in a second of sparse steps, against those in a second of dense steps; nil when the run had
-    /// too few of either to tell.
+    /// Dense operations done in a second of sparse steps, against those in a second of dense steps, medians of both; nil
+    /// when the run had too few of either to tell.
     public var realisedSpeedUp: Double?
 }
 
-/// Adds up operations and seconds of dense and sparse steps.
+/// Adds up operations of sparse steps and compares their speed with that of dense ones.
 struct SpeedComparison {
     /// Fewer steps than this say nothing: the first ones fill caches and pools.
     private static let leastSteps = 3
 
-    private struct Sum {
-        var steps = 0
-        var seconds = 0.0
-        var flops = 0.0
-        var denseFlops = 0.0
-        var plainFlops = 0.0
-    }
-
-    private var dense = Sum()
-    private var sparse = Sum()
+    /// Of the sparse steps.
+    private var flops = 0.0
+    private var denseFlops = 0.0
+    private var plainFlops = 0.0
+    /// What a dense step computes, in a second of every step.
+    private var denseRates: [Double] = []
+    private var sparseRates: [Double] = []
 
     mutating func add(_ step: StepSparsity, seconds: Double) {
-        func added(to sum: Sum) -> Sum {
-            Sum(
-                steps: sum.steps + 1, seconds: sum.seconds + seconds, flops: sum.flops + step.flops,
-                denseFlops: sum.denseFlops + step.denseFlops,
-                plainFlops: sum.plainFlops + step.plainFlops)
+        let rate = step.denseFlops / seconds
+        guard step.isSparse else {
+            denseRates.append(rate)
+            return
         }
-        if step.isSparse { sparse = added(to: sparse) } else { dense = added(to: dense) }
+        sparseRates.append(rate)
+        flops += step.flops
+        denseFlops += step.denseFlops
+        plainFlops += step.plainFlops
     }
 
-    /// Nil when no step was sparse.
+    /// Nil when no step was sparse. Speeds are medians: a run that was suspended, or had to share the machine for some of
+    /// its steps, still says what a step gains.
     var summary: SparsitySummary? {
-        guard sparse.flops > 0 else { return nil }
+        guard flops > 0 else { return nil }
         var realised: Double?
-        if dense.steps >= Self.leastSteps, sparse.steps >= Self.leastSteps {
-            realised = (sparse.denseFlops / sparse.seconds) / (dense.denseFlops / dense.seconds)
+        if denseRates.count >= Self.leastSteps, sparseRates.count >= Self.leastSteps {
+            realised = Self.median(sparseRates) / Self.median(denseRates)
         }
         return SparsitySummary(
-            flopShare: sparse.flops / sparse.plainFlops, expectedSpeedUp: sparse.denseFlops / sparse.flops,
-            realisedSpeedUp: realised)
+            flopShare: flops / plainFlops, expectedSpeedUp: denseFlops / flops, realisedSpeedUp: realised)
+    }
+
+    private static func median(_ values: [Double]) -> Double {
+        let sorted = values.sorted()
+        return (sorted[(sorted.count - 1) / 2] + sorted[sorted.count / 2]) / 2
     }
 }
