@@ -148,11 +148,13 @@ package final class SparsityPlanner {
         return try fitted(best.allocation)
     }
 
-    /// The cheapest plan that harms no more than a divergence of this share of the dense loss; nil when none saves anything.
+    /// The cheapest plan that harms no more than a divergence of this share of the loss; nil when none saves anything.
     private func plan(within bound: Double) throws(InputError) -> PlannedSparsity? {
+        // A higher loss is that of a model which has yet to learn what answers look like, soon far below it.
+        let loss = min(sensitivity.denseLoss, 1)
         /// What blocks may do beside missing gradients, in nats a token.
         func allowed(_ gradients: TrainingHarm.Gradients) -> Double {
-            sensitivity.denseLoss
+            loss
                 * TrainingHarm.divergence(rising: TrainingHarm.rise(ofDivergence: bound) - gradients.rise)
         }
         /// What is asked of blocks, relative to what they may do.

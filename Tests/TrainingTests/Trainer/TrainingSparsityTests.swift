@@ -152,6 +152,22 @@ import Testing
         #expect(none.notes.contains { $0.contains("training densely") })
     }
 
+    @Test func `the bound of auto is relative to one nat where the loss is higher`() throws {
+        let planner = try SparsityPlanner(
+            model().model, fingerprint: "0", examples: manyExamples, section: SparsitySection(),
+            batchOptions: options, onProgress: { _ in })
+        var found = 0
+        for bound in [0.003, 0.01, 0.03] {
+            var section = SparsitySection()
+            section.lossBound = bound
+            guard let planned = try planner.plan(spending: nil, section) else { continue }
+            #expect(planned.sensitivity.denseLoss > 2)
+            found += 1
+            #expect(planned.reading.divergence <= bound)
+        }
+        #expect(found > 0)
+    }
+
     @Test(arguments: [SparsityPlan.Method.random, .norm, .oracle, .wanda])
     func `other methods run from a plan's file`(method: SparsityPlan.Method) throws {
         let model = try model()
