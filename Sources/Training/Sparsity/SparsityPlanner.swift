@@ -159,8 +159,7 @@ package final class SparsityPlanner {
         }
         /// What is asked of blocks, relative to what they may do.
         var part = 1.0
-        // Blocks together do about what they do alone, and never less than what rounding does; where they do more, ask for
-        // less and look again.
+        // Blocks together do about what they do alone; where they do more, ask for less and look again.
         for _ in 0..<8 {
             let candidates = candidates { allowed($0) > 0 ? .divergence(part * allowed($0)) : nil }
             guard
