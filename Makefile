@@ -87,15 +87,15 @@ RUN_SPEED = $(BENCHMARKS) speed --model $(MODEL) --gemma $(GEMMA) --python $(PYT
 
 .PHONY: check-speed
 check-speed: build $(MODEL)/config.json $(GEMMA) ## Every speed and memory bar that fits in ten minutes, PEFT alternating
-	$(RUN_SPEED) --save $(SPEED)/quick.jsonl
+	$(RUN_SPEED) --save $(SPEED)/$(if $(ONLY),part,quick).jsonl
 
 .PHONY: check-sparse-speed
 check-sparse-speed: ## What sparse steps realise of the speed-up that their operations predict
 	$(MAKE) check-speed ONLY=step,sparsity,billion
 
 .PHONY: check-speed-full
-check-speed-full: build $(MODEL)/config.json $(GEMMA) ## The same in full size with whole epochs, hours
-	$(RUN_SPEED) --form full --save $(SPEED)/full.jsonl
+check-speed-full: build $(MODEL)/config.json $(GEMMA) ## The same in full size with whole epochs, two hours; may be stopped
+	$(RUN_SPEED) --form full --save $(SPEED)/$(if $(ONLY),part,full).jsonl --continue
 
 .PHONY: benchmarks-page
 benchmarks-page: ## Write docs/BENCHMARKS.md from the newest run of check-speed or check-speed-full

@@ -27,6 +27,20 @@ struct Machine: Codable, Equatable {
         "machine: \(processor), \(cores) cores; \(instructionSet), \(threads) threads; commit \(commit); \(date)"
     }
 
+    /// Whether figures of both can stand in one run: the same processor, used alike, and no source that differs.
+    func measuresAlike(_ other: Machine) -> Bool {
+        var dated = other
+        (dated.commit, dated.date) = (commit, date)
+        guard self == dated, ![commit, other.commit].contains(where: { $0.isEmpty || $0.hasSuffix("+") })
+        else {
+            return false
+        }
+        return commit == other.commit
+            || Self.output(of: [
+                "git", "diff", "--quiet", commit, other.commit, "--", "Sources", "Package.swift",
+            ]) != nil
+    }
+
     /// Whether this processor says that it multiplies bf16 pairs in one instruction, which PyTorch's fast path needs.
     static var hasBF16Products: Bool { InstructionSet.avx512BF16.isAnnounced }
 

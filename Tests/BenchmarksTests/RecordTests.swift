@@ -14,6 +14,7 @@ import Testing
 
     private var record: RunRecord {
         var record = RunRecord(machine: Self.machine, form: "quick")
+        record.cases = [FinishedCase(name: "step", seconds: 70)]
         record.figures = [
             Figure(scenario: "step", subject: "ours", quantity: "seconds", value: 8.5),
             Figure(scenario: "step", subject: "ours", quantity: "peak GB", value: 1.25),
@@ -49,6 +50,25 @@ import Testing
                 #expect(try JSONParser.parse(String(line), location: "line")["record"]?.stringValue != nil)
             }
         }
+    }
+
+    @Test func finishedCasesAreKnownByName() {
+        #expect(record.has(.step))
+        #expect(!record.has(.gemma))
+    }
+
+    @Test func figuresOfAnotherMachineOrOtherSourcesDoNotGoTogether() {
+        var committed = Self.machine
+        committed.commit = "abc1234"
+        var later = committed
+        later.date = "2026-11-22"
+        #expect(committed.measuresAlike(later))
+        later.threads = 1
+        #expect(!committed.measuresAlike(later))
+        #expect(!Self.machine.measuresAlike(Self.machine), "sources that no commit names")
+        later = committed
+        later.commit = "0000000"
+        #expect(!committed.measuresAlike(later), "a commit that does not exist")
     }
 
     @Test(arguments: ["{\"record\":\"figure\"}\n", "not JSON\n", "\n"])

@@ -1,4 +1,5 @@
-// What a run of benchmarks found, as values, and as JSON lines: a line for the run, one for every figure and every bar.
+// What a run of benchmarks found, as values, and as JSON lines: a line for the run, one for every
+// finished case, every figure and every bar.
 
 internal import FileSupport
 internal import Foundation
@@ -37,12 +38,22 @@ struct Bar: Codable, Equatable {
     }
 }
 
+/// A case that ran to its end.
+struct FinishedCase: Codable, Equatable {
+    var name: String
+    /// What it took, all in all.
+    var seconds: Double
+}
+
 /// Everything of one run.
 struct RunRecord: Equatable {
     var machine: Machine
     var form: String
+    var cases: [FinishedCase] = []
     var figures: [Figure] = []
     var bars: [Bar] = []
+
+    func has(_ speedCase: SpeedCase) -> Bool { cases.contains { $0.name == speedCase.rawValue } }
 
     func figure(_ scenario: String, _ subject: String, _ quantity: String) -> Figure? {
         figures.first { $0.scenario == scenario && $0.subject == subject && $0.quantity == quantity }
@@ -78,6 +89,7 @@ extension RunRecord {
             String(decoding: try encoder.encode(value), as: UTF8.self) + "\n"
         }
         return try line(Header(form: form, machine: machine))
+            + cases.map { try line(Line(record: "case", body: $0)) }.joined()
             + figures.map { try line(Line(record: "figure", body: $0)) }.joined()
             + bars.map { try line(Line(record: "bar", body: $0)) }.joined()
     }
@@ -88,13 +100,14 @@ extension RunRecord {
         decoder.keyDecodingStrategy = .convertFromSnakeCase
         struct Kind: Decodable { var record: String }
         var header: Header?
-        var (figures, bars): ([Figure], [Bar]) = ([], [])
+        var (cases, figures, bars): ([FinishedCase], [Figure], [Bar]) = ([], [], [])
         let text = try String(contentsOfFile: path, encoding: .utf8)
         for (number, line) in text.split(separator: "\n").enumerated() {
             let data = Data(line.utf8)
             do {
                 switch try decoder.decode(Kind.self, from: data).record {
                 case "run": header = try decoder.decode(Header.self, from: data)
+                case "case": cases.append(try decoder.decode(FinishedCase.self, from: data))
                 case "figure": figures.append(try decoder.decode(Figure.self, from: data))
                 case "bar": bars.append(try decoder.decode(Bar.self, from: data))
                 default: continue
@@ -107,6 +120,7 @@ extension RunRecord {
             throw InputError(
                 path, "there is no line of a run in it", advice: "Give a file that --save wrote.")
         }
-        self.init(machine: header.machine, form: header.form, figures: figures, bars: bars)
+        self.init(
+            machine: header.machine, form: header.form, cases: cases, figures: figures, bars: bars)
     }
 }

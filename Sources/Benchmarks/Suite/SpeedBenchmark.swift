@@ -10,7 +10,8 @@ struct SpeedBenchmark: ParsableCommand {
         abstract: "Every speed and memory bar: kernels, training steps beside PEFT, generation.",
         discussion: """
               Benchmarks speed --model MODEL --python .venv/bin/python
-              Benchmarks speed --model MODEL --form full --save speed.jsonl --compare before.jsonl
+              Benchmarks speed --model MODEL --save speed.jsonl --compare before.jsonl
+              Benchmarks speed --model MODEL --form full --save full.jsonl --continue
 
             Each program of a step case is a process of its own and takes its steps in turn with the others, so that a \
             busy machine slows all of them; times are medians. The quick form takes about ten minutes, with fewer \
@@ -37,12 +38,19 @@ struct SpeedBenchmark: ParsableCommand {
     )
     var only: String?
     @Option(help: "Write the run as JSON lines to this file, after every case.") var save: String?
+    @Flag(
+        name: .customLong("continue"),
+        help:
+            "Go on with the interrupted run in the file of --save: cases measured on this machine with these sources are kept. A run that has all is made anew."
+    )
+    var goesOn = false
     @Option(help: "Show what changed against a run that --save wrote.") var compare: String?
     @Option(help: "Where models and batches of the cases are kept.") var work = ".cache/checks/speed"
     @Flag(help: "Print JSON lines instead of tables.") var json = false
 
     func validate() throws {
         guard epochBatches ?? 0 >= 0 else { throw ValidationError("--epoch-batches must be 0 or more") }
+        guard !goesOn || save != nil else { throw ValidationError("--continue needs the file of --save") }
         _ = try cases()
     }
 
@@ -60,13 +68,19 @@ struct SpeedBenchmark: ParsableCommand {
         // Read first: a wrong file must not cost ten minutes.
         let earlier = try compare.map { try RunRecord(contentsOf: $0) }
         try FileManager.default.createDirectory(atPath: work, withIntermediateDirectories: true)
+        let wanted = try cases()
         let suite = SpeedSuite(
             setting: SpeedSetting(
                 model: model, gemma: gemma, data: data, python: python, peer: peer, form: form,
-                epochBatches: epochBatches, work: work))
+                epochBatches: epochBatches, work: work),
+            begun: try interruptedRun(of: wanted))
         let clock = ContinuousClock()
         let start = clock.now
-        for speedCase in try cases() {
+        for speedCase in wanted {
+            if suite.record.has(speedCase) {
+                note("\(speedCase.rawValue): kept from \(suite.record.machine.date)")
+                continue
+            }
             note("\(speedCase.rawValue), after \(start.duration(to: clock.now).components.seconds) s")
             try suite.run(speedCase)
             if let save { try AtomicFile.write(to: save, text: suite.record.jsonLines()) }
@@ -80,6 +94,17 @@ struct SpeedBenchmark: ParsableCommand {
         let missed = suite.record.bars.filter { !$0.isMet }
         note("speed: \(suite.record.bars.count - missed.count) bars met, \(missed.count) missed")
         if !missed.isEmpty { throw ExitCode.failure }
+    }
+
+    /// What the file of `--save` has of a run like this one; nil where there is nothing to go on with.
+    private func interruptedRun(of wanted: [SpeedCase]) throws -> RunRecord? {
+        guard goesOn, let save, FileManager.default.fileExists(atPath: save) else { return nil }
+        let record = try RunRecord(contentsOf: save)
+        let isComplete = wanted.allSatisfy(record.has)
+        guard record.form == form.rawValue, !isComplete, record.machine.measuresAlike(.current()) else {
+            return nil
+        }
+        return record
     }
 
     private func note(_ text: String) { FileHandle.standardError.write(Data("\(text)\n".utf8)) }

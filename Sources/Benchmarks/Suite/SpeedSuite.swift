@@ -8,15 +8,21 @@ final class SpeedSuite {
     private(set) var record: RunRecord
     private let contest: Contest
 
-    init(setting: SpeedSetting) {
+    /// - Parameter begun: the run that goes on; nil for a new one.
+    init(setting: SpeedSetting, begun: RunRecord? = nil) {
         self.setting = setting
-        record = RunRecord(machine: .current(), form: setting.form.rawValue)
+        record = begun ?? RunRecord(machine: .current(), form: setting.form.rawValue)
         contest = Contest(workFolder: setting.work) { text in
             FileHandle.standardError.write(Data("\(text)\n".utf8))
         }
     }
 
     func run(_ speedCase: SpeedCase) throws {
+        let seconds = try Measurement.seconds { try measure(speedCase) }
+        record.cases.append(FinishedCase(name: speedCase.rawValue, seconds: seconds))
+    }
+
+    private func measure(_ speedCase: SpeedCase) throws {
         switch speedCase {
         case .kernels: runKernels()
         case .step: try runStep()

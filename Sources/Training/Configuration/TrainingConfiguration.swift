@@ -174,7 +174,8 @@ public struct SparsitySection: Codable, Equatable, Sendable {
     public var predictors: String?
     /// Context tokens that plans are measured and fitted on; nil for a thirty-second of the data, 2048 to 8192.
     public var calibrationTokens: Int?
-    /// With `auto`: how much the loss of sparse passes may exceed that of dense ones, relative to it.
+    /// With `auto`: how much the loss of sparse passes may exceed that of dense ones, relative to it; in choosing the plan
+    /// relative to one nat a token where the loss is higher.
     public var lossBound = 0.01
     /// Steps between probes, which run one batch dense and sparse; 0 for none.
     public var probeInterval = 50
