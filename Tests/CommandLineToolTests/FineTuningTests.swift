@@ -73,6 +73,15 @@ import Testing
         }
     }
 
+    @Test func configurationMadeInCodeIsChecked() throws {
+        try withTinyRun { configuration in
+            var configuration = configuration
+            configuration.sparsity.plan = .share(1.5)
+            let error = #expect(throws: InputError.self) { try FineTuning(configuration) }
+            #expect(error?.description.hasPrefix("configuration key sparsity.plan: expected auto") == true)
+        }
+    }
+
     @Test func resumingWithAnotherLearningRateNamesIt() throws {
         try withTinyRun { configuration in
             var configuration = configuration

@@ -19,7 +19,7 @@ import Testing
         ("--dropout", "0.25", "adapter.dropout", .number(0.25)),
         ("--targets", "q_proj,v_proj", "adapter.targets", .array([.string("q_proj"), .string("v_proj")])),
         ("--num-layers", "2", "adapter.last_layers", .integer(2)),
-        ("--sparsity", "0.7", "sparsity.plan", .string("0.7")),
+        ("--sparsity", "0.7", "sparsity.plan", .number(0.7)),
         ("--batch-size", "7", "batch_size", .integer(7)),
         ("--gradient-accumulation", "2", "gradient_accumulation", .integer(2)),
         ("--grad-accumulation-steps", "2", "gradient_accumulation", .integer(2)),

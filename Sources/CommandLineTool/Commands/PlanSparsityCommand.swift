@@ -12,9 +12,10 @@ struct PlanSparsityCommand: ParsableCommand {
               sparselora plan-sparsity --model M --data train.jsonl --sparsity 0.6 --output plan
               sparselora plan-sparsity -c run.yaml --set sparsity.loss_bound=0.02 --output plan
 
-            Takes the options of train; train --sparsity plan/sparsity.yaml runs the result. --sparsity is the share of plain LoRA's operations to spend, or auto (the
-            default) for the cheapest plan whose loss stays within sparsity.loss_bound. The output folder gets
-            sparsity.yaml, to read and edit, and sparsity.svg, a picture of the measurement.
+            Takes the options of train; train --sparsity plan/sparsity.yaml runs the result. --sparsity is the share of \
+            plain LoRA's operations to spend, or auto (the default) for the cheapest plan whose loss stays within \
+            sparsity.loss_bound. The output folder gets sparsity.yaml, to read and edit, and sparsity.svg, a picture of \
+            the measurement.
             """)
 
     @OptionGroup var flags: TrainingFlags

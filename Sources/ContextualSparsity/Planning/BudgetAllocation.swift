@@ -69,6 +69,17 @@ package struct BudgetAllocation: Sendable {
         flopShare = plain > 0 ? cost(plan) / plain : 1
     }
 
+    /// What the cheapest plan spends, whatever it does to the predictions.
+    package static func leastShare(
+        layerCount: Int, base: SparsityPlan, cost: (SparsityPlan?) -> Double
+    ) -> Double {
+        let alike = [Double?](repeating: 1, count: max(0, layerCount - 1)) + [nil]
+        return BudgetAllocation(
+            BlockSensitivity(feedForward: alike, attention: alike, denseLoss: 1), goal: .flopShare(0),
+            base: base, cost: cost
+        ).flopShare
+    }
+
     private static func blocks(
         _ sensitivity: BlockSensitivity, base: SparsityPlan, cost: (SparsityPlan?) -> Double, start: Double
     ) -> [Block] {

@@ -45,6 +45,7 @@ public final class FineTuning {
             throw InputError(
                 "configuration key data.training", "no data is given", advice: "Name some with --data.")
         }
+        try configuration.validate()
         self.configuration = configuration
         self.start = start
         // Cheap checks first: a typing error in the data must not wait for a large model.
@@ -126,12 +127,14 @@ public final class FineTuning {
     }
 
     /// For plans on the run's model and data.
+    ///
+    /// - Parameter share: of plain LoRA's operations, which they will spend; nil for plans within a bound.
     func planner(
-        onProgress: @escaping (PlanningProgress) -> Void
+        spending share: Double?, onProgress: @escaping (PlanningProgress) -> Void
     ) throws(InputError) -> SparsityPlanner {
         try SparsityPlanner(
             model.decoder, fingerprint: try ModelFingerprint.of(model.source), examples: trainingExamples,
-            section: configuration.sparsity,
+            section: configuration.sparsity, spending: share,
             batchOptions: configuration.batchOptions,
             onProgress: onProgress)
     }

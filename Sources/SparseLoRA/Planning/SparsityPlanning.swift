@@ -50,16 +50,19 @@ public struct SparsityPlanning: Sendable {
         _ configuration: TrainingConfiguration, onProgress: @escaping (PlanningProgress) -> Void = { _ in }
     ) throws(InputError) {
         var configuration = configuration
-        let choice = configuration.sparsity.plan ?? "auto"
-        guard choice == "auto" || Double(choice) != nil else {
+        var share: Double?
+        switch configuration.sparsity.plan ?? .automatic {
+        case .automatic: break
+        case .share(let given): share = given
+        case .file(let path):
             throw InputError(
                 "sparsity.plan", expected: "auto or a share of plain LoRA's operations",
-                found: "\"\(choice)\"")
+                found: "\"\(path)\"")
         }
         configuration.sparsity.plan = nil
         let run = try FineTuning(configuration)
-        let planner = try run.planner(onProgress: onProgress)
-        guard let planned = try planner.plan(spending: Double(choice), configuration.sparsity) else {
+        let planner = try run.planner(spending: share, onProgress: onProgress)
+        guard let planned = try planner.plan(spending: share, configuration.sparsity) else {
             throw InputError(
                 "sparsity.loss_bound",
                 "no plan keeps the loss within \(configuration.sparsity.lossBound) of the dense one",

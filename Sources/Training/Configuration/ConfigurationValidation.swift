@@ -1,8 +1,13 @@
 // Checks of values that types cannot express: ranges, and keys that need each other.
 
-internal import FileSupport
+package import FileSupport
 
 extension TrainingConfiguration {
+    /// Checks one that was made in code.
+    ///
+    /// - Throws: `InputError` naming the key, its allowed range and its value.
+    package func validate() throws(InputError) { try validate(ConfigurationOrigins()) }
+
     /// - Throws: `InputError` naming the key, its allowed range and its value.
     func validate(_ origins: ConfigurationOrigins) throws(InputError) {
         func require(
@@ -61,6 +66,11 @@ extension TrainingConfiguration {
         }
         if let layers = adapter.lastLayers {
             try require(layers >= 1, "adapter.last_layers", "1 or more, or null for all", layers)
+        }
+        if case .share(let share) = sparsity.plan {
+            try require(
+                share > 0 && share <= 1, "sparsity.plan",
+                "auto, a share of plain LoRA's operations above 0 and up to 1, or a plan's file", share)
         }
         if let tokens = sparsity.calibrationTokens {
             try require(

@@ -164,9 +164,9 @@ public struct AdapterSection: Codable, Equatable, Sendable {
 
 /// Contextual sparsity (SparseLoRA, arXiv 2506.16500): see `SparsityPlan`.
 public struct SparsitySection: Codable, Equatable, Sendable {
-    /// `auto` for the cheapest plan within the loss bound, the share of a dense step's operations to spend as a number,
+    /// `auto` for the cheapest plan within the loss bound, the share of plain LoRA's operations to spend as a number,
     /// e.g. `0.7`, or a plan's file; nil trains densely.
-    public var plan: String?
+    public var plan: SparsityChoice?
     /// Which mode of a published plan file that has several.
     public var mode: String?
     /// With a plan of method `paper`: a folder of predictors in the published layout; nil makes them and keeps them in a

@@ -39,10 +39,11 @@ package final class SparsityPlanner {
     ///
     /// - Parameters:
     ///   - base: everything about the plans but their shares.
-    /// - Throws: `InputError` when the sample is too small.
+    ///   - share: of plain LoRA's operations, which plans will spend; nil for plans within a bound.
+    /// - Throws: `InputError` when the sample is too small, or no plan spends so little: both before anything is measured.
     init(
         _ model: CausalLM, fingerprint: String, sample: SparsitySample, base: SparsityPlan,
-        calibrationTokens: Int,
+        spending share: Double?, calibrationTokens: Int,
         onProgress: @escaping (PlanningProgress) -> Void
     ) throws(InputError) {
         self.model = model
@@ -54,6 +55,14 @@ package final class SparsityPlanner {
         let (batch, targets) = sample.meterBatch(vocabularySize: model.configuration.vocabularySize)
         guard !targets.isEmpty else {
             throw InputError("sparsity", "the sample has no tokens that are trained on")
+        }
+        if let share {
+            var cheapest = base
+            cheapest.gradientShare = TrainingHarm.leastGradientShare
+            let least = BudgetAllocation.leastShare(
+                layerCount: model.configuration.layerCount, base: cheapest
+            ) { [ranks] in Self.cost($0, sample, model, ranks) }
+            guard least <= share else { throw Self.unaffordable(share, least: least) }
         }
         var measured = BlockSensitivity.measuredPlan(layerCount: model.configuration.layerCount)
         measured.denseSinkTokens = base.denseSinkTokens
@@ -73,7 +82,8 @@ package final class SparsityPlanner {
     /// - Throws: `InputError` when there are too few context tokens.
     package convenience init(
         _ model: CausalLM, fingerprint: String, examples: [TokenizedExample], section: SparsitySection,
-        batchOptions: BatchOptions, onProgress: @escaping (PlanningProgress) -> Void
+        spending share: Double?, batchOptions: BatchOptions,
+        onProgress: @escaping (PlanningProgress) -> Void
     ) throws(InputError) {
         let sample = SparsitySample(
             examples, options: batchOptions,
@@ -85,12 +95,23 @@ package final class SparsityPlanner {
             )
         }
         try self.init(
-            model, fingerprint: fingerprint, sample: sample, base: base,
+            model, fingerprint: fingerprint, sample: sample, base: base, spending: share,
             calibrationTokens: sample.contextTokens, onProgress: onProgress)
     }
 
-    private func cost(_ plan: SparsityPlan?) -> Double {
+    private func cost(_ plan: SparsityPlan?) -> Double { Self.cost(plan, sample, model, ranks) }
+
+    private static func cost(
+        _ plan: SparsityPlan?, _ sample: SparsitySample, _ model: CausalLM, _ ranks: AdapterRanks
+    ) -> Double {
         sample.cost(model.configuration, ranks, plan.map { .under($0) } ?? .plain).total
+    }
+
+    private static func unaffordable(_ share: Double, least: Double) -> InputError {
+        InputError(
+            "sparsity.plan", "no plan spends only \(share) of plain LoRA's operations on this data",
+            advice: "The least is \((least * 100).rounded(.up) / 100): "
+                + "most of the rest is trained tokens, attention and the head.")
     }
 
     /// The plan for a share of plain LoRA's operations, or, without one, the cheapest within the section's loss bound.
@@ -129,9 +150,6 @@ package final class SparsityPlanner {
     ///
     /// - Throws: `InputError` with the least possible share when that is more.
     private func plan(spending share: Double) throws(InputError) -> PlannedSparsity {
-        guard share > 0, share <= 1 else {
-            throw InputError("sparsity.plan", expected: "a share above 0 and up to 1", found: "\(share)")
-        }
         let candidates = candidates { _ in .flopShare(share) }
         func harm(_ candidate: Candidate) -> Double {
             TrainingHarm.rise(ofDivergence: candidate.allocation.predictedDivergence / sensitivity.denseLoss)
@@ -139,11 +157,7 @@ package final class SparsityPlanner {
         }
         let affordable = candidates.filter { $0.allocation.flopShare <= share + 1e-9 }
         guard let best = affordable.min(by: { harm($0) < harm($1) }) else {
-            let least = candidates.map(\.allocation.flopShare).min() ?? 1
-            throw InputError(
-                "sparsity.plan", "no plan spends only \(share) of plain LoRA's operations on this data",
-                advice: "The least is \((least * 100).rounded(.up) / 100): "
-                    + "most of the rest is trained tokens, attention and the head.")
+            throw Self.unaffordable(share, least: candidates.map(\.allocation.flopShare).min() ?? 1)
         }
         return try fitted(best.allocation)
     }

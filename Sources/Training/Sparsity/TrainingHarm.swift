@@ -22,10 +22,13 @@ enum TrainingHarm {
     /// half of the rows cost 0.4%; with half of them trained 1.4%.
     static func gradients(trainedShare: Double) -> [Gradients] {
         let riseAtHalf = 0.004 + 0.0207 * trainedShare
-        return [1, 0.85, 0.75, 0.65, 0.55, 0.45, 0.35, 0.25, 0.15].map { share in
+        return gradientShares.map { share in
             Gradients(share: share, rise: riseAtHalf * 4 * (1 - share) * (1 - share))
         }
     }
+
+    static let leastGradientShare = 0.15
+    private static let gradientShares = [1, 0.85, 0.75, 0.65, 0.55, 0.45, 0.35, 0.25, leastGradientShare]
 
     /// Small errors of the forward pass are trained around, larger ones less so: divergences of 0.8, 1.7 and 3.2% of the
     /// loss raised it by 0.24, 1.0 and 1.7%.

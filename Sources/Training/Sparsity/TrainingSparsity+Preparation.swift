@@ -36,8 +36,7 @@ struct SparsityPolicies {
 extension TrainingSparsity {
     /// What a run needs to know to make its sparsity.
     package struct Request {
-        /// `auto`, a share of plain LoRA's operations, or a file.
-        package var choice: String
+        package var choice: SparsityChoice
         package var section: SparsitySection
         package var batchOptions: BatchOptions
         /// Of the model: see `ModelFingerprint`.
@@ -47,7 +46,7 @@ extension TrainingSparsity {
         package var resumedScale: Double?
 
         package init(
-            choice: String, section: SparsitySection, batchOptions: BatchOptions, fingerprint: String,
+            choice: SparsityChoice, section: SparsitySection, batchOptions: BatchOptions, fingerprint: String,
             resumedPlan: SparsityPlan? = nil, resumedScale: Double? = nil
         ) {
             self.choice = choice
@@ -68,13 +67,14 @@ extension TrainingSparsity {
         onProgress: @escaping (PlanningProgress) -> Void
     ) throws(InputError) -> (sparsity: TrainingSparsity?, notes: [String]) {
         let section = request.section
-        let budget = Double(request.choice)
-        let isAutomatic = request.choice == "auto"
         var given = request.resumedPlan
-        if budget == nil, !isAutomatic {
-            given = try SparsityPlan(contentsOf: request.choice, mode: section.mode)
-            try given?.validate(
-                for: model.configuration, fingerprint: request.fingerprint, location: request.choice)
+        var budget: Double?
+        switch request.choice {
+        case .automatic: break
+        case .share(let share): budget = share
+        case .file(let path):
+            given = try SparsityPlan(contentsOf: path, mode: section.mode)
+            try given?.validate(for: model.configuration, fingerprint: request.fingerprint, location: path)
         }
         let sample = SparsitySample(
             examples, options: request.batchOptions,
@@ -104,7 +104,8 @@ extension TrainingSparsity {
                 }
             }
             let result = try TrainingSparsity(
-                plan, policy: made?.policy, scale: scale, hasStopRule: isAutomatic, policies: policies)
+                plan, policy: made?.policy, scale: scale, hasStopRule: request.choice == .automatic,
+                policies: policies)
             return (result, result.description + (made?.note.map { [$0] } ?? []))
         }
         if let given {
@@ -112,7 +113,7 @@ extension TrainingSparsity {
         }
         let planner = try SparsityPlanner(
             model, fingerprint: request.fingerprint, sample: sample, base: SparsityPlan(),
-            calibrationTokens: sample.contextTokens, onProgress: onProgress)
+            spending: budget, calibrationTokens: sample.contextTokens, onProgress: onProgress)
         guard let planned = try planner.plan(spending: budget, section) else {
             return (
                 nil,

@@ -138,9 +138,31 @@ import Testing
         "adapter.alpha=0",
         "adapter.dropout=1", "adapter.targets=[]", "adapter.last_layers=0", "validation.interval=0",
         "validation.batches=0", "checkpoints.interval=0", "checkpoints.keep=0", "epochs=.inf", "epochs=1e999",
+        "sparsity.plan=1.5", "sparsity.plan=0", "sparsity.plan=-0.2", "sparsity.plan='nan'",
+        "sparsity.plan='inf'", "sparsity.plan=[1]", "sparsity.loss_bound=0", "sparsity.calibration_tokens=1",
     ])
     func `values that make no sense are refused`(assignment: String) {
         #expect(throws: InputError.self) { try resolve(.assignment(assignment)) }
+    }
+
+    @Test(arguments: [
+        ("auto", SparsityChoice.automatic), ("0.6", .share(0.6)), ("1", .share(1)), ("'0.6'", .share(0.6)),
+        ("plan.yaml", .file("plan.yaml")), ("./0.6", .file("./0.6")),
+    ])
+    func `sparsity is a word, a number or a file, and is read as it was written`(
+        text: String, choice: SparsityChoice
+    ) throws {
+        let configuration = try resolve(.assignment("sparsity.plan=\(text)"))
+        #expect(configuration.sparsity.plan == choice)
+        #expect(try TrainingConfiguration(document: configuration.document, location: "run") == configuration)
+    }
+
+    @Test func `a configuration made in code is checked as well`() throws {
+        var configuration = TrainingConfiguration()
+        try configuration.validate()
+        configuration.batchSize = 0
+        let error = #expect(throws: InputError.self) { try configuration.validate() }
+        #expect(error?.description == "configuration key batch_size: expected 1 to 65536, found 0")
     }
 
     @Test func `an assignment without a value or key is an error`() {

@@ -35,12 +35,13 @@ import Testing
 
     private func prepared(
         _ choice: String, for model: AdaptedModel, _ examples: [TokenizedExample],
-        section: SparsitySection = SparsitySection(), scale: Double? = nil
+        section: SparsitySection = SparsitySection(), scale: Double? = nil,
+        onProgress: @escaping (PlanningProgress) -> Void = { _ in }
     ) throws -> (sparsity: TrainingSparsity?, notes: [String]) {
         try TrainingSparsity.prepared(
             TrainingSparsity.Request(
-                choice: choice, section: section, batchOptions: options, fingerprint: "0",
-                resumedScale: scale), model: model.model, examples: examples, onProgress: { _ in })
+                choice: SparsityChoice(choice), section: section, batchOptions: options, fingerprint: "0",
+                resumedScale: scale), model: model.model, examples: examples, onProgress: onProgress)
     }
 
     /// Half of the first layer's channels: the other of the two layers is the last, which has nothing to leave out.
@@ -85,10 +86,20 @@ import Testing
         #expect(losses[0] == losses[1])
     }
 
-    @Test func `a budget that cannot be met names the least that can`() throws {
+    @Test func `a budget that cannot be met names the least that can, before anything is measured`() throws {
         let model = try model()
-        #expect(throws: InputError.self) { try prepared("0.01", for: model, examples()) }
-        #expect(throws: InputError.self) { try prepared("1.5", for: model, examples()) }
+        var stages = 0
+        let error = try #require(throws: InputError.self) {
+            try prepared("0.01", for: model, manyExamples, onProgress: { _ in stages += 1 })
+        }
+        #expect(stages == 0)
+        let least = try #require("\(error)".firstMatch(of: /The least is ([0-9.]+)/)?.output.1)
+        let plan = try #require(try prepared(String(least), for: model, manyExamples).sparsity?.plan)
+        #expect(try #require(plan.flopShare) <= #require(Double(least)))
+    }
+
+    @Test func `a plan that cannot be read is an error`() throws {
+        let model = try model()
         #expect(throws: InputError.self) { try prepared("/nowhere/plan.yaml", for: model, examples()) }
     }
 
@@ -155,7 +166,7 @@ import Testing
     @Test func `the bound of auto is relative to one nat where the loss is higher`() throws {
         let planner = try SparsityPlanner(
             model().model, fingerprint: "0", examples: manyExamples, section: SparsitySection(),
-            batchOptions: options, onProgress: { _ in })
+            spending: nil, batchOptions: options, onProgress: { _ in })
         var found = 0
         for bound in [0.003, 0.01, 0.03] {
             var section = SparsitySection()
