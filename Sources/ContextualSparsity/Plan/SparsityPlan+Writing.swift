@@ -57,7 +57,7 @@ extension SparsityPlan {
             lines += ["", "# The model that this was measured on.", "\(Keys.fingerprint): \(text)"]
         }
         if flopShare != nil || predictedLossRise != nil {
-            lines += ["", "# For information: FLOPs of a step and rise of the loss, relative to dense."]
+            lines += ["", "# For information: FLOPs of a step, relative to plain LoRA, and rise of the loss, relative to dense."]
         }
         if let flopShare { lines.append("\(Keys.flopShare): \(Self.text(flopShare))") }
         if let predictedLossRise {
