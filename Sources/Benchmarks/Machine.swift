@@ -9,7 +9,7 @@ struct Machine: Codable, Equatable {
     var cores: Int
     var threads: Int
     var instructionSet: String
-    /// The revision of the sources, with `+` where files differ from it; empty outside a repository.
+    /// The revision of the sources, with `+` where files that decide figures differ from it; empty outside a repository.
     var commit: String
     /// Of the measurement, as 2026-11-21.
     var date: String
@@ -36,10 +36,12 @@ struct Machine: Codable, Equatable {
             return false
         }
         return commit == other.commit
-            || Self.output(of: [
-                "git", "diff", "--quiet", commit, other.commit, "--", "Sources", "Package.swift",
-            ]) != nil
+            || Self.output(of: ["git", "diff", "--quiet", commit, other.commit, "--"] + Self.measuredPaths)
+                != nil
     }
+
+    /// What decides figures: this program's sources, what they are built with, and the peer's program.
+    private static let measuredPaths = ["Sources", "Package.swift", "Package.resolved", "tools/peers"]
 
     /// Whether this processor says that it multiplies bf16 pairs in one instruction, which PyTorch's fast path needs.
     static var hasBF16Products: Bool { InstructionSet.avx512BF16.isAnnounced }
@@ -60,7 +62,8 @@ struct Machine: Codable, Equatable {
         guard let commit = output(of: ["git", "rev-parse", "--short", "HEAD"]), !commit.isEmpty else {
             return ""
         }
-        let changes = output(of: ["git", "status", "--porcelain", "--untracked-files=no", "Sources"])
+        let changes = output(
+            of: ["git", "status", "--porcelain", "--untracked-files=no", "--"] + measuredPaths)
         return commit + (changes?.isEmpty == false ? "+" : "")
     }
 

@@ -22,6 +22,9 @@ enum Measurement {
         sl_measure_peak(type == .bfloat16 ? SL_BF16 : SL_F32, seconds)
     }
 
+    /// Bytes per second that a copy of so many bytes reads and writes; 0 where there is no memory for it.
+    static func copy(byteCount: Int) -> Double { sl_measure_copy(byteCount) }
+
     /// Seconds of processor time that this thread has used so far: what others run on the machine is not in it.
     static func threadSeconds() -> Double {
         var time = timespec()
@@ -29,6 +32,7 @@ enum Measurement {
         return Double(time.tv_sec) + 1e-9 * Double(time.tv_nsec)
     }
 
+    /// Not a number where there are no values.
     static func median(_ values: [Double]) -> Double {
         guard !values.isEmpty else { return .nan }
         let sorted = values.sorted()

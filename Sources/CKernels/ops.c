@@ -139,6 +139,14 @@ void sl_cross_entropy_block(int64_t rows, int64_t columns, int64_t first_column,
     over_rows(rows, columns, sl_ops_kernels_current()->cross_entropy_block, &job);
 }
 
+void sl_cross_entropy_peaks(int64_t rows, int64_t columns, sl_matrix logits, const int32_t *labels,
+                            const float *state, float *peaks) {
+    sl_cross_entropy_peaks_job job = {rows, columns, logits, labels, state, peaks};
+    int64_t groups = (columns + SL_PEAK_COLUMNS - 1) / SL_PEAK_COLUMNS;
+    sl_parallel_ranges(groups, 1 + (GRAIN - 1) / (rows * SL_PEAK_COLUMNS), sl_ops_kernels_current()->cross_entropy_peaks,
+                       &job);
+}
+
 void sl_cross_entropy_end(int64_t rows, const int32_t *labels, const float *state, float *loss, int64_t width,
                           sl_matrix sums, sl_matrix head, float gradient_scale, sl_matrix gradient) {
     sl_cross_entropy_end_job job = {width, labels, state, loss, gradient_scale, sums, head, gradient};

@@ -111,6 +111,16 @@ typedef struct sl_cross_entropy_block_job {
     float *state;
 } sl_cross_entropy_block_job;
 
+/// Its range is one of groups of SL_PEAK_COLUMNS columns.
+typedef struct sl_cross_entropy_peaks_job {
+    int64_t rows, columns;
+    sl_matrix logits;
+    const int32_t *labels;
+    const float *state;
+    float *peaks;
+} sl_cross_entropy_peaks_job;
+enum { SL_PEAK_COLUMNS = 64 };
+
 typedef struct sl_cross_entropy_end_job {
     int64_t width;
     const int32_t *labels;
@@ -133,7 +143,7 @@ typedef void sl_range_kernel(void *job, int64_t begin, int64_t end);
 typedef struct sl_ops_kernels {
     sl_range_kernel *rms_norm, *rms_norm_backward, *rotary, *gather_rows, *scatter_rows, *sum_rows, *column_sums;
     sl_range_kernel *squared_row_sums;
-    sl_range_kernel *cross_entropy_block, *cross_entropy_end;
+    sl_range_kernel *cross_entropy_block, *cross_entropy_peaks, *cross_entropy_end;
     sl_range_kernel *gated, *gated_backward, *add, *scale, *fill, *dropout;  ///< ranges of units
     sl_range_kernel *adamw;
     double (*sum_of_squares)(int64_t count, const float *x);

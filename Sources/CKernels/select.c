@@ -1,4 +1,5 @@
-// The positions of the largest values, in linear time: a radix select over the values' bits.
+// The positions of large values: those of at least a threshold, or the largest ones in linear time, by a radix select over
+// the values' bits.
 //
 // Plain C for every instruction set: the time goes into histograms, which do not vectorise, and a few thousand
 // scores take microseconds.
@@ -33,6 +34,15 @@ static uint32_t threshold_of(int64_t count, const float *x, int64_t kept_count, 
     }
     *ties = wanted;
     return prefix;
+}
+
+int64_t sl_select_at_least(int64_t count, const float *x, float threshold, int32_t *kept) {
+    int64_t found = 0;
+    for (int64_t i = 0; i < count; i++) {
+        kept[found] = (int32_t)i;
+        found += x[i] >= threshold;
+    }
+    return found;
 }
 
 void sl_select_largest(int64_t count, const float *x, int64_t kept_count, int32_t *kept, int32_t *rest) {

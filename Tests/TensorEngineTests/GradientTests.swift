@@ -149,6 +149,51 @@ import Testing
             return 0.25 * loss.sum
         }
     }
+
+    @Test(
+        arguments: [Float(0), 3], [(rows: 1, columns: 9), (rows: 4, columns: 9), (rows: 100, columns: 100)])
+    func `words that no row finds probable are left out of the gradient`(
+        softcap: Float, block: (rows: Int, columns: Int)
+    ) {
+        let (rowCount, width, classes) = (7, 6, 40)
+        let labelled: [Int32] = [3, -1, 39, 0, -100, 7, 7]
+        // Large enough that probabilities lie orders of magnitude apart.
+        let hidden = backend.upload(
+            backend.download(random(rowCount, width, seed: 1)).map { 8 * $0 }, rowCount: rowCount,
+            width: width,
+            type: .float32)
+        let head = FrozenWeight(random(classes, width, seed: 2))
+        let labels = backend.upload(labelled)
+        /// The gradient of the sum of losses, and the share of words in it.
+        func gradient(_ threshold: Float) -> (values: [Float], loss: LossResult) {
+            let tape = Tape(backend: backend)
+            let leaf = Parameter(name: "hidden", value: hidden)
+            let loss = tape.crossEntropy(
+                leaf, head: head, labels: labels, softcap: softcap, gradientScale: 1,
+                wordThreshold: threshold, block: block)
+            tape.backward()
+            return (leaf.gradient.map { backend.download($0) } ?? [], loss)
+        }
+        let exact = gradient(0)
+        #expect(exact.loss.wordShare == 1)
+        #expect(gradient(1e-30).values == exact.values)
+        for threshold in [Float(0.01), 0.03] {
+            let some = gradient(threshold)
+            #expect(some.loss.rowLosses == exact.loss.rowLosses)
+            #expect(some.loss.wordShare > 0 && some.loss.wordShare < 1)
+            // What may be missing of a row: words below the threshold, all of them at most.
+            let rows = backend.download(head.tensor)
+            let largest = (0..<width).map { j in (0..<classes).map { abs(rows[$0 * width + j]) }.max() ?? 0 }
+            for (index, value) in some.values.enumerated() {
+                let bound = threshold * Float(classes) * largest[index % width] * 1.001
+                #expect(abs(value - exact.values[index]) <= bound)
+                if labelled[index / width] < 0 { #expect(value == 0) }
+            }
+            #expect(some.values != exact.values)
+        }
+        // Nothing reaches more than everything: the labels' own rows are all that is left.
+        #expect(gradient(0.999).loss.wordShare < 0.5)
+    }
 }
 
 /// Cosines and sines as a decoder makes them.

@@ -146,13 +146,12 @@ class Runs:
             sys.exit(f"check-quality: exit status {done.returncode} from: {self.sparselora} {' '.join(arguments)}")
         return done.stdout
 
-    def paper_plan(self, calibrated: dict, label: str) -> Path:
-        """The same shares for the method of the paper."""
-        text = (Path(calibrated["folder"]) / "sparsity.yaml").read_text()
-        text = text.replace("method: calibrated", "method: paper").replace("rank: 32", "rank: 8")
-        text = "\n".join(line for line in text.splitlines() if not line.startswith("predicted_loss_rise"))
-        path = Path(calibrated["folder"]) / f"{label}.yaml"
-        path.write_text(text + "\n")
+    def paper_plan(self, calibrated: dict) -> Path:
+        """The same shares left out by the published method: all gradients, and sparse to the end."""
+        ours = ("method:", "rank:", "gradient_share:", "end_step:", "fingerprint:", "flop_share:", "predicted_")
+        kept = [line for line in lines(Path(calibrated["folder"]) / "sparsity.yaml") if not line.startswith(ours)]
+        path = Path(calibrated["folder"]) / "published.yaml"
+        path.write_text("\n".join(["method: paper", "rank: 8", "end_step: 1", *kept]) + "\n")
         return path
 
     def step_times(self, task: Task, methods: list[Method]) -> list[tuple[float, float]]:
@@ -197,8 +196,8 @@ class Runs:
             found.append(Method(f"SparseLoRA {budget}", ours, plan, has_bars=True))
             if not with_paper or budget == "auto":
                 continue
-            label = f"paper-{budget}"
-            plans = [self.paper_plan(result, label) for result in ours[: len(form.paper_seeds)]]
+            label = f"published-{budget}"
+            plans = [self.paper_plan(result) for result in ours[: len(form.paper_seeds)]]
             theirs = [
                 self.result(task, label, seed, ["--sparsity", str(plan)])
                 for seed, plan in zip(form.paper_seeds, plans)

@@ -26,12 +26,13 @@ struct KernelBenchmark: ParsableCommand {
     func run() throws {
         var record = RunRecord(machine: .current(), form: "kernels")
         for set in InstructionSet.available where all || Self.isForUse(set) {
-            record.figures += set.run {
+            let figures: [Figure] = set.run {
                 let cases = KernelCases(set, rounds: rounds)
                 return products ? cases.products() : cases.figures()
             }
+            record.add(figures: figures)
         }
-        record.bars = Self.bars(record)
+        record.add(bars: Self.bars(record))
         print(record.text)
         if check, record.bars.contains(where: { !$0.isMet }) { throw ExitCode.failure }
     }

@@ -1,6 +1,5 @@
 // The kernel cases: what is measured, against which ceiling.
 
-internal import CKernels
 internal import TensorEngine
 
 /// Measures kernels on the instruction set that is selected.
@@ -225,7 +224,8 @@ struct KernelCases {
         ]
         return cases.flatMap { name, operands, work in
             let bytes = operands.reduce(0.0) { $0 + Double($1.byteCount) }
-            let rate = measure(peak: { sl_measure_copy(64 << 20) }, [(amount: bytes, work: work)])[0]
+            let rate = measure(
+                peak: { Measurement.copy(byteCount: 64 << 20) }, [(amount: bytes, work: work)])[0]
             return [
                 figure(.memory, name, "GB/s", rate.rate / 1e9),
                 figure(.memory, name, "share of a copy", rate.share),

@@ -1,7 +1,6 @@
 // Generation: one sequence token by token, which lives by memory, and a prompt at once, which lives by arithmetic.
 
 internal import ArgumentParser
-internal import CKernels
 internal import Models
 internal import TensorEngine
 
@@ -76,7 +75,7 @@ struct DecodeBenchmark: ParsableCommand {
 
     private func round(_ model: CausalLM) throws -> Round {
         var result = Round()
-        result.copy = sl_measure_copy(128 << 20)
+        result.copy = Measurement.copy(byteCount: 128 << 20)
         result.productRate = productRate(model)
         let clock = ContinuousClock()
         let vocabulary = Int32(model.configuration.vocabularySize)

@@ -23,20 +23,23 @@ struct Standing {
     /// Measured beside each step, GFLOP/s.
     var peaks: [Double] = []
     var attentionSeconds: [Double] = []
-    /// Whether it was ended: `seconds` is then a bound in its favour.
+    /// Whether it was ended: `seconds` is then a bound in its favour, and has nothing where it never was ready.
     var isBound = false
+    /// 0 where nothing was seen of it.
     var peakBytes = 0
     var ready = JSONValue.null
     /// Answers to the timed steps.
     var answers: [JSONValue] = []
 
+    // What was not measured is not a number in the following, so that no bar is met by it.
+
     /// Of a step.
     var median: Double { Measurement.median(seconds) }
-    var total: Double { seconds.reduce(0, +) }
+    var total: Double { seconds.isEmpty ? .nan : seconds.reduce(0, +) }
     var gigaflop: Double { ready["gigaflop"]?.doubleValue ?? 0 }
     var denseGigaflop: Double { ready["dense_gigaflop"]?.doubleValue ?? 0 }
     var estimatorGigaflop: Double { ready["estimator_gigaflop"]?.doubleValue ?? 0 }
-    var peakGigabytes: Double { Double(peakBytes) / 1e9 }
+    var peakGigabytes: Double { peakBytes == 0 ? .nan : Double(peakBytes) / 1e9 }
 
     /// The operations that a step needs, by its time, by the highest arithmetic peak measured beside the steps: a short
     /// reading may be disturbed, and a low peak would flatter the step.
@@ -45,6 +48,8 @@ struct Standing {
 
 struct Contest {
     let workFolder: String
+    /// Seconds in which a contender must be ready.
+    var readyLimit = 300.0
     /// Told what happens, for whoever waits.
     let log: (String) -> Void
 
@@ -54,9 +59,10 @@ struct Contest {
         var workers: [Worker?] = []
         for (number, contender) in contenders.enumerated() {
             let worker = try Worker(contender.name, command: contender.command, workFolder: workFolder)
-            let isReady = try worker.becomesReady(within: 300)
+            let isReady = try worker.becomesReady(within: readyLimit)
             standings[number].ready = worker.ready
             standings[number].isBound = !isReady
+            if !isReady { log("  \(worker.name): not ready after \(fixed(readyLimit, 0)) s") }
             workers.append(isReady ? worker : nil)
         }
         var lastSeconds: [String: Double] = [:]

@@ -45,15 +45,52 @@ struct FinishedCase: Codable, Equatable {
     var seconds: Double
 }
 
+/// What a run was told that changes what it measures.
+struct RunOptions: Codable, Equatable {
+    var model: String
+    var gemma: String?
+    var data: String?
+    /// Batches of each real data set; 0 for the whole epoch.
+    var epochBatches: Int
+    /// The peer's program; nil where there was no Python for it.
+    var peer: String?
+}
+
 /// Everything of one run.
 struct RunRecord: Equatable {
     var machine: Machine
     var form: String
+    /// Nil where the file does not say: older ones do not.
+    var options: RunOptions?
     var cases: [FinishedCase] = []
     var figures: [Figure] = []
     var bars: [Bar] = []
 
     func has(_ speedCase: SpeedCase) -> Bool { cases.contains { $0.name == speedCase.rawValue } }
+
+    /// Cases of the run's form that are not in it. None where no case is: it is then a table of figures, or an older file.
+    var missingCases: [SpeedCase] {
+        guard !cases.isEmpty, let form = SpeedForm(rawValue: form) else { return [] }
+        return SpeedCase.allCases.filter { $0.isIn(form) && !has($0) }
+    }
+
+    /// Whether a run of these cases can go on with this one: some are missing, and the others were measured as it would.
+    func canGoOn(as setting: SpeedSetting, on machine: Machine, with wanted: [SpeedCase]) -> Bool {
+        form == setting.form.rawValue && options == setting.options && !wanted.allSatisfy(has)
+            && self.machine.measuresAlike(machine)
+    }
+
+    /// Keeps the figures that have a value: a program that was stopped early leaves some without.
+    mutating func add(figures new: [Figure]) { figures += new.filter { $0.value.isFinite } }
+
+    /// Keeps bars; one whose value is no number was not measured.
+    mutating func add(bars new: [Bar]) {
+        bars += new.map { bar in
+            var bar = bar
+            if let value = bar.value, !value.isFinite { bar.value = nil }
+            return bar
+        }
+    }
 
     func figure(_ scenario: String, _ subject: String, _ quantity: String) -> Figure? {
         figures.first { $0.scenario == scenario && $0.subject == subject && $0.quantity == quantity }
@@ -65,6 +102,7 @@ extension RunRecord {
         var record = "run"
         var form: String
         var machine: Machine
+        var options: RunOptions?
     }
 
     private struct Line<Body: Codable>: Codable {
@@ -88,7 +126,7 @@ extension RunRecord {
         func line(_ value: some Encodable) throws -> String {
             String(decoding: try encoder.encode(value), as: UTF8.self) + "\n"
         }
-        return try line(Header(form: form, machine: machine))
+        return try line(Header(form: form, machine: machine, options: options))
             + cases.map { try line(Line(record: "case", body: $0)) }.joined()
             + figures.map { try line(Line(record: "figure", body: $0)) }.joined()
             + bars.map { try line(Line(record: "bar", body: $0)) }.joined()
@@ -121,6 +159,7 @@ extension RunRecord {
                 path, "there is no line of a run in it", advice: "Give a file that --save wrote.")
         }
         self.init(
-            machine: header.machine, form: header.form, cases: cases, figures: figures, bars: bars)
+            machine: header.machine, form: header.form, options: header.options, cases: cases,
+            figures: figures, bars: bars)
     }
 }

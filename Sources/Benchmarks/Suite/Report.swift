@@ -5,7 +5,7 @@ internal import Foundation
 extension RunRecord {
     /// The run as text: figures by case, then the bars.
     var text: String {
-        var lines = [machine.line, ""]
+        var lines = [machine.line] + caseLines + [""]
         for scenario in scenarios {
             lines.append(scenario)
             lines += Self.aligned(table(of: scenario)).map { "  \($0)" }
@@ -22,6 +22,7 @@ extension RunRecord {
             "\(machine.cores) cores, \(machine.threads) threads, revision \(machine.commit), \(machine.date), "
                 + "\(form) form.", "",
         ]
+        lines += caseLines.flatMap { [$0, ""] }
         lines += Self.markdown(barTable) + [""]
         for scenario in scenarios {
             lines += ["### \(scenario)", ""] + Self.markdown(table(of: scenario)) + [""]
@@ -29,7 +30,27 @@ extension RunRecord {
         return lines.joined(separator: "\n")
     }
 
-    /// Figures that another run has too, with how much they changed; those that moved most first.
+    /// What every case took, and which cases of the run's form are not in it: a part must not pass for the whole.
+    private var caseLines: [String] {
+        guard !cases.isEmpty else { return [] }
+        let each = cases.map { "\($0.name) \(fixed($0.seconds, 0)) s" }.joined(separator: ", ")
+        let all = cases.reduce(0) { $0 + $1.seconds }
+        let missing = missingCases.map(\.rawValue).joined(separator: ", ")
+        return ["cases: \(each); in all \(Self.duration(all))"]
+            + (missing.isEmpty ? [] : ["not run: \(missing)"])
+    }
+
+    /// Minutes and seconds, before them hours where there are any: 9:38, 2:05:09.
+    private static func duration(_ seconds: Double) -> String {
+        let whole = Int(seconds.rounded())
+        func twoDigits(_ value: Int) -> String { value < 10 ? "0\(value)" : "\(value)" }
+        let (hours, minutes, rest) = (whole / 3600, whole / 60 % 60, whole % 60)
+        return hours > 0
+            ? "\(hours):\(twoDigits(minutes)):\(twoDigits(rest))" : "\(minutes):\(twoDigits(rest))"
+    }
+
+    /// Figures that another run has too, with how much they changed, those that moved most first; and bars that are met
+    /// in one of the two alone.
     func comparison(with other: RunRecord) -> String {
         let old = Dictionary(other.figures.map { ($0.key, $0) }) { first, _ in first }
         let shared = figures.compactMap { figure in
@@ -46,8 +67,41 @@ extension RunRecord {
         let title =
             "against commit \(other.machine.commit) of \(other.machine.date) on \(other.machine.processor), "
             + "\(other.machine.instructionSet): \(shared.count) figures in both, \(rows.count - 1) differ by 2% or more"
-        return ([title] + (rows.count > 1 ? Self.aligned(rows) : [])).joined(separator: "\n")
+        var lines = [title]
+        if form != other.form { lines.append("the forms differ: then \(other.form), now \(form)") }
+        if rows.count > 1 { lines += Self.aligned(rows) }
+        let changes = changedBars(since: other)
+        if !changes.isEmpty {
+            lines += ["", "bars met in one of the two alone:"]
+            lines += Self.aligned([["bar", "then", "now"]] + changes)
+        }
+        return lines.joined(separator: "\n")
     }
+
+    /// Name, earlier and present state of bars that were met then and are missed now, or the other way round.
+    private func changedBars(since other: RunRecord) -> [[String]] {
+        // Two cases may have a bar of one name: the first belongs to the first, the second to the second.
+        func named(_ bars: [Bar]) -> [(key: String, bar: Bar)] {
+            var counts: [String: Int] = [:]
+            return bars.map { bar in
+                counts[bar.name, default: 0] += 1
+                return (key: "\(bar.name) | \(counts[bar.name, default: 0])", bar: bar)
+            }
+        }
+        let old = Dictionary(named(other.bars).map { ($0.key, $0.bar) }) { first, _ in first }
+        return named(bars).compactMap { key, bar in
+            guard let before = old[key], before.isMet != bar.isMet else { return nil }
+            return [bar.name, Self.state(before), Self.state(bar)]
+        }
+    }
+
+    private static func value(_ bar: Bar) -> String {
+        bar.value.map { "\(number($0))\(bar.unit)" } ?? "not measured"
+    }
+
+    private static func verdict(_ bar: Bar) -> String { bar.isMet ? "met" : "MISSED" }
+
+    private static func state(_ bar: Bar) -> String { "\(value(bar)), \(verdict(bar))" }
 
     private var scenarios: [String] {
         figures.reduce(into: []) { if !$0.contains($1.scenario) { $0.append($1.scenario) } }
@@ -75,8 +129,7 @@ extension RunRecord {
             + bars.map { bar in
                 [
                     bar.name, "\(bar.direction == .atLeast ? "≥" : "≤") \(Self.number(bar.goal))\(bar.unit)",
-                    bar.value.map { "\(Self.number($0))\(bar.unit)" } ?? "not measured",
-                    bar.isMet ? "met" : "MISSED", bar.note,
+                    Self.value(bar), Self.verdict(bar), bar.note,
                 ]
             }
     }

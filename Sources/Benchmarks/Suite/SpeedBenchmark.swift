@@ -41,7 +41,7 @@ struct SpeedBenchmark: ParsableCommand {
     @Flag(
         name: .customLong("continue"),
         help:
-            "Go on with the interrupted run in the file of --save: cases measured on this machine with these sources are kept. A run that has all is made anew."
+            "Go on with the interrupted run in the file of --save: cases measured on this machine with these sources and options are kept. A run that has all is made anew."
     )
     var goesOn = false
     @Option(help: "Show what changed against a run that --save wrote.") var compare: String?
@@ -69,11 +69,10 @@ struct SpeedBenchmark: ParsableCommand {
         let earlier = try compare.map { try RunRecord(contentsOf: $0) }
         try FileManager.default.createDirectory(atPath: work, withIntermediateDirectories: true)
         let wanted = try cases()
-        let suite = SpeedSuite(
-            setting: SpeedSetting(
-                model: model, gemma: gemma, data: data, python: python, peer: peer, form: form,
-                epochBatches: epochBatches, work: work),
-            begun: try interruptedRun(of: wanted))
+        let setting = SpeedSetting(
+            model: model, gemma: gemma, data: data, python: python, peer: peer, form: form,
+            epochBatches: epochBatches, work: work)
+        let suite = SpeedSuite(setting: setting, begun: try interruptedRun(setting, of: wanted))
         let clock = ContinuousClock()
         let start = clock.now
         for speedCase in wanted {
@@ -97,14 +96,10 @@ struct SpeedBenchmark: ParsableCommand {
     }
 
     /// What the file of `--save` has of a run like this one; nil where there is nothing to go on with.
-    private func interruptedRun(of wanted: [SpeedCase]) throws -> RunRecord? {
+    private func interruptedRun(_ setting: SpeedSetting, of wanted: [SpeedCase]) throws -> RunRecord? {
         guard goesOn, let save, FileManager.default.fileExists(atPath: save) else { return nil }
         let record = try RunRecord(contentsOf: save)
-        let isComplete = wanted.allSatisfy(record.has)
-        guard record.form == form.rawValue, !isComplete, record.machine.measuresAlike(.current()) else {
-            return nil
-        }
-        return record
+        return record.canGoOn(as: setting, on: .current(), with: wanted) ? record : nil
     }
 
     private func note(_ text: String) { FileHandle.standardError.write(Data("\(text)\n".utf8)) }
@@ -141,4 +136,12 @@ struct SpeedSetting {
     let work: String
 
     var isQuick: Bool { form == .quick }
+    /// Batches of each real data set; 0 for the whole epoch.
+    var epochBatchLimit: Int { epochBatches ?? (isQuick ? 2 : 0) }
+
+    var options: RunOptions {
+        RunOptions(
+            model: model, gemma: gemma, data: data, epochBatches: epochBatchLimit,
+            peer: python == nil ? nil : peer)
+    }
 }

@@ -11,7 +11,7 @@ extension SpeedSuite {
             bar(title, .atLeast, goal, nil, unit: "x", "no --data folder was given")
             return
         }
-        let limit = setting.epochBatches ?? (setting.isQuick ? 2 : 0)
+        let limit = setting.epochBatchLimit
         let batches = try RealBatches.write(
             of: "\(data)/\(name)/train.jsonl", model: setting.model, batchSize: 16, share: share,
             limit: limit == 0 ? nil : limit, to: "\(setting.work)/\(name).jsonl")

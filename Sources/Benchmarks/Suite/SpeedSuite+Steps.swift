@@ -12,7 +12,8 @@ extension SpeedSuite {
     func runKernels() {
         var kernels = RunRecord(machine: record.machine, form: "")
         for set in InstructionSet.available where KernelBenchmark.isForUse(set) {
-            kernels.figures += set.run { KernelCases(set, rounds: setting.isQuick ? 3 : 9).figures() }
+            kernels.add(
+                figures: set.run { KernelCases(set, rounds: setting.isQuick ? 3 : 9).figures() })
         }
         note(kernels.figures)
         record(KernelBenchmark.bars(kernels))
@@ -26,7 +27,8 @@ extension SpeedSuite {
     /// The same step beside PEFT in the same type, fast or not: the least that this program must be better by.
     func runStepBesideBF16() throws {
         let standings = try compete(
-            Self.stepScenario, [ours(Self.denseName, stepWork), peft(stepWork, dtype: "bfloat16")],
+            "\(Self.stepScenario), beside PEFT bf16",
+            [ours(Self.denseName, stepWork), peft(stepWork, dtype: "bfloat16")],
             rounds: setting.isQuick ? 3 : 5)
         guard let dense = standings[Self.denseName] else { return }
         let peer = standings[Self.peftName("bfloat16")]
@@ -35,7 +37,7 @@ extension SpeedSuite {
             peer == nil ? Self.noPeer : "")
         bar(
             "memory of the dense step beside PEFT bf16", .atMost, 0.5,
-            peer.map { Double(dense.peakBytes) / Double($0.peakBytes) }, unit: " of PEFT's",
+            peer.map { dense.peakGigabytes / $0.peakGigabytes }, unit: " of PEFT's",
             peer == nil ? Self.noPeer : "")
     }
 
@@ -62,11 +64,12 @@ extension SpeedSuite {
             let exact = standings[Self.exactName], let checkpointed = standings[Self.checkpointedName]
         else { return }
         let single = standings["PEFT f32"]
-        let peer = [single, standings["PEFT bf16"]].compactMap(\.self).filter { !$0.isBound }
-            .min { $0.median < $1.median }
+        let bf16 = standings["PEFT bf16"]
+        let (peer, noneNote) = Self.fastest([single, bf16].compactMap(\.self))
         let peerNote = peer.map { peer in
-            let other = standings["PEFT bf16"].map {
-                $0.name == peer.name
+            let other = bf16.map {
+                // It is not a number where that one was not even ready.
+                $0.name == peer.name || !$0.median.isFinite
                     ? ""
                     : "; \($0.isBound ? "over " : "")\(fixed($0.median / dense.median, 1))x PEFT bf16"
             }
@@ -74,28 +77,32 @@ extension SpeedSuite {
         }
         bar(
             "dense step", .atLeast, 2.1, peer.map { $0.median / dense.median }, unit: "x",
-            peerNote ?? Self.noPeer)
+            peerNote ?? noneNote)
         bar("dense step, share of the measured peak", .atLeast, 0.65, dense.shareOfPeak, unit: "", "")
         bar(
             "step at half the operations", .atLeast, 3.8, peer.map { $0.median / half.median }, unit: "x",
-            peerNote ?? Self.noPeer)
-        let (share, predicted) = realised(half, over: dense)
-        bar(
-            "realised of what half the operations predict", .atLeast, 0.9, share, unit: "",
-            "predicted \(fixed(predicted, 2))x")
+            peerNote ?? noneNote)
+        realisedBar("realised of what half the operations predict", 0.9, half, over: dense)
         bar(
             "f32 step", .atLeast, 1.5, single.map { $0.median / exact.median }, unit: "x",
-            single == nil ? Self.noPeer : "against PEFT f32")
+            single.map { "against PEFT f32\(Self.boundNote($0))" } ?? Self.noPeer)
         bar(
             "memory of the dense step", .atMost, 1.3, dense.peakGigabytes, unit: " GB",
             peer.map { "\($0.name) \(fixed($0.peakGigabytes, 1)) GB" } ?? "")
+        let slowdown = checkpointed.median / dense.median
         bar(
             "memory with activation checkpointing", .atMost, 0.8, checkpointed.peakGigabytes, unit: " GB",
-            "takes \(fixed(checkpointed.median / dense.median, 2)) times as long")
+            slowdown.isFinite ? "takes \(fixed(slowdown, 2)) times as long" : Self.unfinished)
+    }
+
+    /// All that is judged about sparse steps without PEFT beside them.
+    func runSparsity() throws {
+        try runCheckedPlan()
+        billionRealised(try billionSteps("sparse steps alone: ", besidePEFT: false))
     }
 
     /// A plan that leaves out more, on steps that consist of prompts.
-    func runSparsity() throws {
+    private func runCheckedPlan() throws {
         let work = ["step", "--model", setting.model, "--batch", "8", "--labelled-fraction", "0.125"]
         let sparseName = "SparseLoRA bf16, the checked plan"
         let contenders = [
@@ -104,11 +111,9 @@ extension SpeedSuite {
         let standings = try compete(
             "8x512 tokens, an eighth labelled", contenders, rounds: setting.isQuick ? 4 : 7)
         guard let dense = standings[Self.denseName], let sparse = standings[sparseName] else { return }
-        let (share, predicted) = realised(sparse, over: dense)
-        bar(
-            "realised of what the checked plan predicts", .atLeast, 0.9, share, unit: "",
-            "predicted \(fixed(predicted, 2))x: nine tenths of the feed-forward channels and half of attention left out"
-        )
+        realisedBar(
+            "realised of what the checked plan predicts", 0.9, sparse, over: dense,
+            note: ": nine tenths of the feed-forward channels and half of attention left out")
         bar(
             "operations of the checked plan that estimate", .atMost, 0.015,
             sparse.estimatorGigaflop / sparse.gigaflop, unit: "",
@@ -151,29 +156,48 @@ extension SpeedSuite {
         bar("Gemma 3 270M step", .atLeast, 3, peer.map { $0.median / dense.median }, unit: "x", note)
         bar(
             "memory of the Gemma 3 step", .atMost, 0.25,
-            peer.map { Double(dense.peakBytes) / Double($0.peakBytes) }, unit: " of PEFT's", note)
+            peer.map { dense.peakGigabytes / $0.peakGigabytes }, unit: " of PEFT's", note)
     }
 
-    /// The shape of TinyLlama with random weights; fewer layers in the quick form.
     func runBillion() throws {
-        let layers = setting.isQuick ? 6 : 22
-        let folder = try RandomLlama(layerCount: layers).folder(in: setting.work)
-        let work = ["step", "--model", folder, "--batch", "1", "--length", "1024"]
-        let contenders = denseAndHalf(work, turns: setting.isQuick ? 4 : 3) + [peft(work, dtype: peftType)]
-        let title = layers == 22 ? "1.1 B Llama" : "\(layers) of the 22 layers of a 1.1 B Llama"
-        let standings = try compete(
-            "\(title), random weights, 1x1024 tokens", contenders, rounds: setting.isQuick ? 1 : 3)
-        guard let dense = standings[Self.denseName], let half = standings[Self.halfName] else { return }
+        let standings = try billionSteps(besidePEFT: true)
+        guard let dense = standings[Self.denseName] else { return }
         let peer = standings[Self.peftName(peftType)]
-        let note = layers == 22 ? "" : "\(layers) of 22 layers"
         bar(
             "1.1 B Llama", .atLeast, 1.5, peer.map { $0.median / dense.median }, unit: "x",
-            [self.note(peer), note].filter { !$0.isEmpty }.joined(separator: "; "))
-        bar("1.1 B Llama, share of the measured peak", .atLeast, 0.72, dense.shareOfPeak, unit: "", note)
-        let (share, predicted) = realised(half, over: dense)
+            [note(peer), billionPart].filter { !$0.isEmpty }.joined(separator: "; "))
         bar(
-            "1.1 B Llama, realised of what half the operations predict", .atLeast, 0.95, share, unit: "",
-            "predicted \(fixed(predicted, 2))x\(note.isEmpty ? "" : "; \(note)")")
+            "1.1 B Llama, share of the measured peak", .atLeast, 0.72, dense.shareOfPeak, unit: "",
+            billionPart)
+        billionRealised(standings)
+    }
+
+    private var billionLayers: Int { setting.isQuick ? 6 : 22 }
+
+    /// What bars say where not all layers are there.
+    private var billionPart: String { billionLayers == 22 ? "" : "\(billionLayers) of 22 layers" }
+
+    /// The shape of TinyLlama with random weights, fewer layers in the quick form: dense steps and those at half the
+    /// operations in turns.
+    ///
+    /// - Parameter prefix: of the case's name.
+    private func billionSteps(_ prefix: String = "", besidePEFT: Bool) throws -> [String: Standing] {
+        let layers = billionLayers
+        let folder = try RandomLlama(layerCount: layers).folder(in: setting.work)
+        let work = ["step", "--model", folder, "--batch", "1", "--length", "1024"]
+        var contenders = denseAndHalf(work, turns: setting.isQuick ? 4 : 3)
+        if besidePEFT { contenders.append(peft(work, dtype: peftType)) }
+        let title = layers == 22 ? "1.1 B Llama" : "\(layers) of the 22 layers of a 1.1 B Llama"
+        return try compete(
+            "\(prefix)\(title), random weights, 1x1024 tokens", contenders,
+            rounds: setting.isQuick ? 1 : 3)
+    }
+
+    private func billionRealised(_ standings: [String: Standing]) {
+        guard let dense = standings[Self.denseName], let half = standings[Self.halfName] else { return }
+        realisedBar(
+            "1.1 B Llama, realised of what half the operations predict", 0.95, half, over: dense,
+            note: billionPart.isEmpty ? "" : "; \(billionPart)")
     }
 
     /// Tokens a second as steps grow from 4x512 tokens either way, attention's own time taken out. The quick form takes the
@@ -207,7 +231,8 @@ extension SpeedSuite {
             let ratios = rates.flatMap { slower in
                 rates.map { faster in Measurement.median(zip(slower, faster).map { $0 / $1 }) }
             }
-            guard let least = ratios.min() else { return }
+            // A shape without a timed step leaves the slowest unknown.
+            let least = ratios.allSatisfy { $0.isFinite } ? ratios.min() : Double.nan
             bar(
                 name, .atLeast, 0.9, least, unit: "",
                 "slowest by fastest of \(contenders.map(\.name).joined(separator: ", ")), attention aside")

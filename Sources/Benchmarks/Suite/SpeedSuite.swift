@@ -11,7 +11,9 @@ final class SpeedSuite {
     /// - Parameter begun: the run that goes on; nil for a new one.
     init(setting: SpeedSetting, begun: RunRecord? = nil) {
         self.setting = setting
-        record = begun ?? RunRecord(machine: .current(), form: setting.form.rawValue)
+        record =
+            begun
+            ?? RunRecord(machine: .current(), form: setting.form.rawValue, options: setting.options)
         contest = Contest(workFolder: setting.work) { text in
             FileHandle.standardError.write(Data("\(text)\n".utf8))
         }
@@ -43,21 +45,28 @@ final class SpeedSuite {
     func note(
         _ scenario: String, _ subject: String, _ quantity: String, _ value: Double, isBound: Bool = false
     ) {
-        record.figures.append(
+        note([
             Figure(
-                scenario: scenario, subject: subject, quantity: quantity, value: value, isBound: isBound))
+                scenario: scenario, subject: subject, quantity: quantity, value: value, isBound: isBound)
+        ])
     }
 
-    func note(_ figures: [Figure]) { record.figures += figures }
+    func note(_ figures: [Figure]) { record.add(figures: figures) }
 
-    func record(_ bars: [Bar]) { record.bars += bars }
+    func record(_ bars: [Bar]) { record.add(bars: bars) }
 
+    /// - Parameters:
+    ///   - value: nil where it could not be measured, which the note explains; no number where a program did not get so far.
     func bar(
         _ name: String, _ direction: Bar.Direction, _ goal: Double, _ value: Double?, unit: String,
         _ note: String
     ) {
-        record.bars.append(
-            Bar(name: name, direction: direction, goal: goal, value: value, unit: unit, note: note))
+        let isUnfinished = value.map { !$0.isFinite } ?? false
+        record([
+            Bar(
+                name: name, direction: direction, goal: goal, value: value, unit: unit,
+                note: isUnfinished ? Self.unfinished : note)
+        ])
     }
 
     /// This executable taking the steps of a work.
@@ -86,10 +95,20 @@ final class SpeedSuite {
     func note(_ peer: Standing?) -> String {
         guard let peer else { return Self.noPeer }
         let type = peftType == "bfloat16" ? "" : ": without bf16 products its bf16 is slower still"
-        return "against \(peer.name)\(type)\(peer.isBound ? "; stopped, so at least that" : "")"
+        return "against \(peer.name)\(type)\(Self.boundNote(peer))"
     }
 
+    static func boundNote(_ peer: Standing) -> String { peer.isBound ? "; stopped, so at least that" : "" }
+
     static let noPeer = "no Python with PEFT was given"
+    static let stoppedPeer = "PEFT was stopped after its limit"
+    static let unfinished = "a program was stopped before its first timed step"
+
+    /// The faster of the peers that took all their steps, and what to say where there is none.
+    static func fastest(_ peers: [Standing]) -> (peer: Standing?, noneNote: String) {
+        let peer = peers.filter { !$0.isBound }.min { $0.median < $1.median }
+        return (peer, peers.isEmpty ? noPeer : stoppedPeer)
+    }
 
     /// Every contender takes one step that does not count and its turns of `rounds` rounds, alternating.
     func hold(_ contenders: [Contender?], rounds: Int) throws -> [Standing] {
@@ -121,10 +140,15 @@ final class SpeedSuite {
         }
     }
 
-    /// How much of the speed-up that operations predict a sparse step has realised, and how many they predict.
-    func realised(_ sparse: Standing, over dense: Standing) -> (share: Double, predicted: Double) {
+    /// Judges how much of the speed-up that operations predict a sparse step has realised.
+    ///
+    /// - Parameter note: follows the speed-up that they predict.
+    func realisedBar(
+        _ name: String, _ goal: Double, _ sparse: Standing, over dense: Standing, note: String = ""
+    ) {
         let predicted = sparse.denseGigaflop / sparse.gigaflop
         let measured = Measurement.median(zip(dense.seconds, sparse.seconds).map { $0 / $1 })
-        return (measured / predicted, predicted)
+        bar(
+            name, .atLeast, goal, measured / predicted, unit: "", "predicted \(fixed(predicted, 2))x\(note)")
     }
 }

@@ -17,8 +17,12 @@ final class Worker {
     private let errors: String
     private var received: [UInt8] = []
 
+    /// Writing to a program that has died is an error to report, not a signal that ends this program without a word.
+    private static let ignoresBrokenPipes: Void = { _ = signal(SIGPIPE, SIG_IGN) }()
+
     /// Starts the program.
     init(_ name: String, command: [String], workFolder: String) throws {
+        _ = Self.ignoresBrokenPipes
         self.name = name
         errors = "\(workFolder)/\(name.filter { $0.isLetter || $0.isNumber }).log"
         try AtomicFile.write(to: errors, text: "")
@@ -44,7 +48,8 @@ final class Worker {
 
     /// Asks for a step. Nil where it took longer than so many seconds: the program has then been ended.
     func step(within limit: Double) throws -> JSONValue? {
-        input.fileHandleForWriting.write(Data("step\n".utf8))
+        // Where this fails the program has died: reading its answer says how.
+        try? input.fileHandleForWriting.write(contentsOf: Data("step\n".utf8))
         return try nextLine(within: limit)
     }
 

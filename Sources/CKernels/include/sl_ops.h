@@ -64,6 +64,10 @@ void sl_dropout(int64_t rows, int64_t width, float rate, uint64_t seed, sl_matri
 enum { SL_LOSS_STATE = 4 };
 void sl_cross_entropy_block(int64_t rows, int64_t columns, int64_t first_column, sl_matrix logits,
                             const int32_t *labels, float softcap, float *state, int64_t width, sl_matrix sums);
+/// After a block with `sums`: peaks[j] is the largest share that column j has of the sum so far of any labelled row. No
+/// row's probability of that word is larger.
+void sl_cross_entropy_peaks(int64_t rows, int64_t columns, sl_matrix logits, const int32_t *labels,
+                            const float *state, float *peaks);
 /// After the last block: loss[i] = logsumexp(z) - z[labels[i]], 0 for labels[i] < 0; and with `gradient`
 /// [rows, width] (data NULL for losses alone; it may be `sums`) d(gradient_scale * loss)/dhidden. `head` [V, width].
 void sl_cross_entropy_end(int64_t rows, const int32_t *labels, const float *state, float *loss, int64_t width,
@@ -83,6 +87,8 @@ void sl_adamw(int64_t count, float *parameter, const float *gradient, float *fir
 double sl_sum_of_squares(int64_t count, const float *x);
 /// Index of the largest value, lowest index on ties.
 int64_t sl_argmax(int64_t count, const float *x);
+/// The positions of values of at least `threshold`, ascending; returns how many. `kept` has room for `count`.
+int64_t sl_select_at_least(int64_t count, const float *x, float threshold, int32_t *kept);
 /// Splits 0 ..< count into the `kept_count` (0 ... count) positions of the largest values and the others, both
 /// ascending. Of equal values the lower position is larger; -0 equals 0; NaN is below everything.
 void sl_select_largest(int64_t count, const float *x, int64_t kept_count, int32_t *kept, int32_t *rest);

@@ -79,6 +79,7 @@ package struct StepCost: Equatable, Sendable {
         }
         self = counter.cost
         let product = 2 * Double(labelled) * Double(model.width) * Double(model.vocabularySize)
-        head = counter.needsGradient ? 2 * product : product
+        head = product
+        if counter.needsGradient { head += plan.wordThreshold > 0 ? plan.wordShare * product : product }
     }
 }

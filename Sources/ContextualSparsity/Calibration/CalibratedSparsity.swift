@@ -12,6 +12,7 @@ package final class CalibratedSparsity: SparsityPolicy {
     package let denseLeadingTokens: Int
     package let sparseOutputShare: Double
     package let gradientShare: Double
+    package let wordThreshold: Double
     /// By layer; layers without an entry are dense.
     private var feedForwardUses: [Int: ChannelUse] = [:]
     private var projectionUses: [Int: ProjectionUses] = [:]
@@ -31,6 +32,7 @@ package final class CalibratedSparsity: SparsityPolicy {
         denseLeadingTokens = plan.denseLeadingTokens
         sparseOutputShare = plan.sparseShareOfOutputs
         gradientShare = plan.gradientShare
+        wordThreshold = plan.wordThreshold
         let settings = FitSettings(rank: plan.rank)
         let backend = model.backend
         let (feedForward, attention) = plan.fittedShares(layerCount: model.configuration.layerCount)

@@ -17,14 +17,17 @@ enum SparsityPlanKeys {
     static let sparseOutputShare = "sparse_output_share"
     static let feedForwardAdapters = "feed_forward_adapters"
     static let gradientShare = "gradient_share"
+    static let wordThreshold = "word_threshold"
+    static let wordShare = "word_share"
     static let pairAware = "pair_aware"
     static let fingerprint = "fingerprint"
     static let flopShare = "flop_share"
     static let predictedLossRise = "predicted_loss_rise"
     static let all = [
         method, feedForward, attention, rank, startStep, endStep, contextTokens, denseSinkTokens,
-        sparseOutputShare, feedForwardAdapters, gradientShare, pairAware, fingerprint, flopShare,
-        predictedLossRise,
+        sparseOutputShare, feedForwardAdapters, gradientShare, wordThreshold, wordShare, pairAware,
+        fingerprint,
+        flopShare, predictedLossRise,
     ]
 }
 
@@ -70,10 +73,13 @@ extension SparsityPlan {
         try fields.refuseKeys(besides: Keys.all)
         self.init(method: try fields.choice(Keys.method, default: .calibrated))
         guard
-            [Keys.feedForward, Keys.attention, Keys.gradientShare].contains(where: { fields.has($0) })
+            [Keys.feedForward, Keys.attention, Keys.gradientShare, Keys.wordThreshold].contains(where: {
+                fields.has($0)
+            })
         else {
             throw InputError(
-                fields.location, "there is neither feed_forward nor attention nor gradient_share",
+                fields.location,
+                "there is none of feed_forward, attention, gradient_share and word_threshold",
                 advice: "Write what to leave out, such as \"feed_forward: {3-28: 0.9}\".")
         }
         feedForward = try fields.shares(Keys.feedForward)
@@ -86,6 +92,8 @@ extension SparsityPlan {
         sparseOutputShare = try fields.number(Keys.sparseOutputShare, in: 0...1, default: 0)
         feedForwardAdapters = try fields.choice(Keys.feedForwardAdapters, default: feedForwardAdapters)
         gradientShare = try fields.number(Keys.gradientShare, in: 0...1, default: 1)
+        wordThreshold = try fields.number(Keys.wordThreshold, in: 0...1, default: 0)
+        wordShare = try fields.number(Keys.wordShare, in: 0...1, default: 1)
         pairAware = try fields.bool(Keys.pairAware, default: pairAware)
         if fields.has(Keys.fingerprint) { fingerprint = try fields.string(Keys.fingerprint) }
         if fields.has(Keys.flopShare) { flopShare = try fields.number(Keys.flopShare, in: 0...1e6) }

@@ -26,6 +26,14 @@ extension SparsityPlan {
                 "\(location) gradient_share", expected: "a share above 0 and up to 1",
                 found: "\(gradientShare)")
         }
+        guard wordThreshold >= 0, wordThreshold < 1 else {
+            throw InputError(
+                "\(location) word_threshold", expected: "a probability of at least 0 and below 1",
+                found: "\(wordThreshold)")
+        }
+        guard wordShare >= 0, wordShare <= 1 else {
+            throw InputError("\(location) word_share", expected: "a share from 0 to 1", found: "\(wordShare)")
+        }
         guard rank > 0 else { throw InputError("\(location) rank", expected: "at least 1", found: "\(rank)") }
         guard denseSinkTokens >= 0 else {
             throw InputError(

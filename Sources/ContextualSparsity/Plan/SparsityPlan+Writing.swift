@@ -49,6 +49,8 @@ extension SparsityPlan {
             "# Share of all tokens whose gradients go through a layer, in each those with the largest; the others' pass it",
             "# by and train only the adapters of key and value projections. 1 for exact gradients.",
             "\(Keys.gradientShare): \(Self.text(gradientShare))",
+            "# Words that no answer token of a batch finds so probable have no part in the gradient; 0 for an exact one.",
+            "\(Keys.wordThreshold): \(Self.text(wordThreshold))",
             "# Choose query and key channels in the pairs that rotary positions turn (not calibrated, which chooses none).",
             "\(Keys.pairAware): \(pairAware)",
         ]
@@ -56,8 +58,18 @@ extension SparsityPlan {
             let text = JSONValue.string(fingerprint).serialized()
             lines += ["", "# The model that this was measured on.", "\(Keys.fingerprint): \(text)"]
         }
+        if wordThreshold > 0 {
+            lines += [
+                "",
+                "# The share of the vocabulary that word_threshold leaves, as measured: for the count of FLOPs.",
+                "\(Keys.wordShare): \(Self.text(wordShare))",
+            ]
+        }
         if flopShare != nil || predictedLossRise != nil {
-            lines += ["", "# For information: FLOPs of a step, relative to plain LoRA, and rise of the loss, relative to dense."]
+            lines += [
+                "",
+                "# For information: FLOPs of a step, relative to plain LoRA, and rise of the loss, relative to dense.",
+            ]
         }
         if let flopShare { lines.append("\(Keys.flopShare): \(Self.text(flopShare))") }
         if let predictedLossRise {

@@ -63,6 +63,11 @@ public struct SparsityPlan: Equatable, Sendable {
     /// Of all rows, the share above 0 and up to 1 whose gradients go through a layer: in each the rows with the largest. The
     /// others' pass it by and train only the adapters of key and value projections. 1 for exact gradients.
     public var gradientShare = 1.0
+    /// Words of the vocabulary to which no scored row of a batch gives this probability are left out of the gradient that
+    /// comes out of the head: at least 0 and below 1, 0 for an exact one. The loss is exact either way.
+    public var wordThreshold = 0.0
+    /// For the count of operations: which share of the vocabulary that leaves, as measured on the data.
+    public var wordShare = 1.0
     /// Query and key channels are chosen in the pairs that rotary positions turn.
     public var pairAware = false
     /// The model that the plan was measured on; nil for a plan that suits any model with these layers.
@@ -108,7 +113,7 @@ public struct SparsityPlan: Equatable, Sendable {
 
     /// Whether no block leaves anything out.
     public var isDense: Bool {
-        gradientShare == 1 && feedForward.values.allSatisfy { $0 == 0 }
+        gradientShare == 1 && wordThreshold == 0 && feedForward.values.allSatisfy { $0 == 0 }
             && attention.values.allSatisfy { $0 == 0 }
     }
 

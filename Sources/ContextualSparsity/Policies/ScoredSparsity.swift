@@ -23,6 +23,7 @@ package final class ScoredSparsity: SparsityPolicy {
     package var denseLeadingTokens: Int { plan.denseLeadingTokens }
     package var sparseOutputShare: Double { plan.sparseShareOfOutputs }
     package var gradientShare: Double { plan.gradientShare }
+    package var wordThreshold: Double { plan.wordThreshold }
     /// Scores average the context rows of every sequence.
     package var allowsSharedPrefixes: Bool { plan.allowsSharedPrefixes }
 

@@ -139,7 +139,8 @@ package final class CausalLM {
         let hidden = hiddenStates(pass, checkpointing: checkpoints)
         return tape.crossEntropy(
             hidden, head: head, labels: backend.upload(rows.map { labels[$0] }),
-            softcap: configuration.logitSoftcap, gradientScale: gradientScale)
+            softcap: configuration.logitSoftcap, gradientScale: gradientScale,
+            wordThreshold: Float(policy?.wordThreshold ?? 0))
     }
 
     /// Logits f32 [output rows, V] of the batch's output rows, row after row.

@@ -39,6 +39,9 @@ package protocol SparsityPolicy: AnyObject {
     /// gradients of the others pass it by, and it learns from them only by what later rows do with their keys and values;
     /// the forward pass stays what it is, and half of the work on these rows falls away.
     var gradientShare: Double { get }
+    /// Words of the vocabulary that no row finds so probable are left out of the head's gradient, at least 0 and below 1; 0
+    /// leaves out none.
+    var wordThreshold: Double { get }
     /// Whether rows that sequences have in common may be computed, and seen by the policy, once. Criteria that weigh
     /// every sequence's own rows do not allow it.
     var allowsSharedPrefixes: Bool { get }
@@ -58,5 +61,6 @@ extension SparsityPolicy {
     package var sparseOutputShare: Double { 0 }
     package var allowsSharedPrefixes: Bool { true }
     package var gradientShare: Double { 1 }
+    package var wordThreshold: Double { 0 }
     package func prepare(step: Int) {}
 }

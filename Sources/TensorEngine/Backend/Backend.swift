@@ -205,6 +205,9 @@ package protocol Backend: AnyObject {
     /// with the block's rows of the head to `sums`, which is started and, where a larger z turns up, scaled here.
     func crossEntropyBlock(
         logits: Tensor, firstColumn: Int, labels: Tensor, softcap: Float, state: Tensor, sums: Tensor?)
+    /// After a block with `sums`: the columns, an ascending int32 vector, in which some labelled row has at least this share
+    /// of its sum of exponentials so far. No row's probability of another column's word reaches it.
+    func probableColumns(ofLogits logits: Tensor, labels: Tensor, state: Tensor, threshold: Float) -> Tensor
     /// After the last block: losses (f32 [rows], 0 where the label is negative), and gradientScale * dloss/dhidden from the
     /// head [V, D], which may be written over `sums`.
     func endCrossEntropy(

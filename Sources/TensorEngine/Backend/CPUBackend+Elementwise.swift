@@ -151,6 +151,26 @@ extension CPUBackend {
             state.floats("crossEntropyBlock, state"), Int64(sums?.width ?? 0), sums?.matrix ?? noMatrix)
     }
 
+    package func probableColumns(
+        ofLogits logits: Tensor, labels: Tensor, state: Tensor, threshold: Float
+    ) -> Tensor {
+        precondition(
+            logits.type == .float32 && labels.count == logits.rowCount && state.rowCount == logits.rowCount
+                && state.width == Int(SL_LOSS_STATE),
+            "probableColumns: \(logits.shapeDescription), \(labels.count) labels, state \(state.shapeDescription)"
+        )
+        let peaks = makeTensor(rowCount: 1, width: logits.width, type: .float32)
+        sl_cross_entropy_peaks(
+            Int64(logits.rowCount), Int64(logits.width), logits.matrix,
+            labels.indices("probableColumns, labels", from: .min, below: .max),
+            state.floats("probableColumns, state"), peaks.floats("probableColumns"))
+        let kept = makeTensor(rowCount: 1, width: logits.width, type: .int32)
+        let count = sl_select_at_least(
+            Int64(logits.width), peaks.floats("probableColumns"), threshold,
+            kept.address.assumingMemoryBound(to: Int32.self))
+        return kept.columns(0..<Int(count))
+    }
+
     package func endCrossEntropy(
         labels: Tensor, state: Tensor, losses: Tensor, sums: Tensor?, head: Tensor, gradientScale: Float,
         gradient: Tensor?

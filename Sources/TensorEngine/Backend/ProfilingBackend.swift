@@ -223,6 +223,13 @@ package final class ProfilingBackend: Backend {
                 sums: sums)
         }
     }
+    package func probableColumns(
+        ofLogits logits: Tensor, labels: Tensor, state: Tensor, threshold: Float
+    ) -> Tensor {
+        timed("cross-entropy", logits) {
+            inner.probableColumns(ofLogits: logits, labels: labels, state: state, threshold: threshold)
+        }
+    }
     package func endCrossEntropy(
         labels: Tensor, state: Tensor, losses: Tensor, sums: Tensor?, head: Tensor, gradientScale: Float,
         gradient: Tensor?

@@ -8,11 +8,15 @@ package struct LossResult {
     package let count: Int
     /// Loss of each row in order, 0 where unlabelled.
     package let rowLosses: [Float]
+    /// Of the head's products with the gradient, the share that was computed: less than 1 where improbable words were left
+    /// out.
+    package let wordShare: Double
 
-    package init(sum: Double, count: Int, rowLosses: [Float]) {
+    package init(sum: Double, count: Int, rowLosses: [Float], wordShare: Double = 1) {
         self.sum = sum
         self.count = count
         self.rowLosses = rowLosses
+        self.wordShare = wordShare
     }
 }
 
@@ -34,10 +38,12 @@ extension Tape {
     ///   - head: with a row for each word.
     ///   - softcap: > 0 caps logits by softcap * tanh(logit / softcap).
     ///   - gradientScale: d(objective)/d(loss sum), e.g. 1 / labelled tokens of the whole step.
+    ///   - wordThreshold: words that no row of a block finds at least so probable are left out of the gradient, which then
+    ///     lacks p(word) * head row for each; 0 for all of it. The loss is exact.
     ///   - block: rows and columns of the logits that exist at once; nil for `logitBlock`.
     package func crossEntropy(
         _ hidden: Variable, head: FrozenWeight, labels: Tensor, softcap: Float = 0, gradientScale: Float,
-        block: (rows: Int, columns: Int)? = nil
+        wordThreshold: Float = 0, block: (rows: Int, columns: Int)? = nil
     ) -> LossResult {
         let input = hidden.value
         let vocabulary = head.outputWidth
@@ -59,6 +65,7 @@ extension Tape {
         let ownSums =
             gradient == nil || input.type == .float32
             ? nil : backend.makeTensor(rowCount: rowsAtOnce, width: input.width, type: .float32)
+        var computedWords = 0
         for start in stride(from: 0, to: input.rowCount, by: rowsAtOnce) {
             let range = start..<min(start + rowsAtOnce, input.rowCount)
             let labels = labels.columns(range)
@@ -73,14 +80,20 @@ extension Tape {
                 backend.crossEntropyBlock(
                     logits: logits, firstColumn: first, labels: labels, softcap: softcap, state: state,
                     sums: sums)
-                if let sums {
-                    backend.multiply(
-                        [
-                            MatrixProduct(
-                                MatrixOperand(logits, rounds: true), MatrixOperand(words, transposed: true))
-                        ],
-                        into: MatrixOutput(sums, accumulates: true))
-                }
+                guard let sums else { continue }
+                let probable =
+                    wordThreshold > 0
+                    ? backend.probableColumns(
+                        ofLogits: logits, labels: labels, state: state, threshold: wordThreshold) : nil
+                computedWords += range.count * (probable?.count ?? words.rowCount)
+                if probable?.count == 0 { continue }
+                backend.multiply(
+                    [
+                        MatrixProduct(
+                            MatrixOperand(logits, columns: probable, rounds: true),
+                            MatrixOperand(words, transposed: true, rows: probable))
+                    ],
+                    into: MatrixOutput(sums, accumulates: true))
             }
             backend.endCrossEntropy(
                 labels: labels, state: state, losses: losses.columns(range), sums: sums, head: head.tensor,
@@ -92,6 +105,7 @@ extension Tape {
         let rowLosses = backend.download(losses)
         let labelled = backend.downloadIndices(labels).reduce(0) { $0 + ($1 >= 0 ? 1 : 0) }
         return LossResult(
-            sum: rowLosses.reduce(0) { $0 + Double($1) }, count: labelled, rowLosses: rowLosses)
+            sum: rowLosses.reduce(0) { $0 + Double($1) }, count: labelled, rowLosses: rowLosses,
+            wordShare: gradient == nil ? 1 : Double(computedWords) / Double(input.rowCount * vocabulary))
     }
 }

@@ -177,6 +177,9 @@ public struct SparsitySection: Codable, Equatable, Sendable {
     /// With `auto`: how much the loss of sparse passes may exceed that of dense ones, relative to it; in choosing the plan
     /// relative to one nat a token where the loss is higher.
     public var lossBound = 0.01
+    /// With `auto` and budgets: whether plans must keep all gradients of what they compute, and save in the forward pass
+    /// alone.
+    public var exactGradients = false
     /// Steps between probes, which run one batch dense and sparse; 0 for none.
     public var probeInterval = 50
 

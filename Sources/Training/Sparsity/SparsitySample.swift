@@ -3,6 +3,7 @@
 import ContextualSparsity
 import FileSupport
 import Models
+import TensorEngine
 
 /// The first batches of a run's data, to fit on, and the rows of many more, to count with.
 struct SparsitySample {
@@ -43,6 +44,38 @@ struct SparsitySample {
         return min(8192, max(2048, tokens / 32))
     }
 
+    /// Whether a plan can be fitted on it, or has nothing to fit.
+    ///
+    /// - Parameter width: of the model: no map that is fitted has a higher rank.
+    func isEnough(for plan: SparsityPlan, width: Int) -> Bool {
+        let isFitted = plan.method == .calibrated && !(plan.feedForward.isEmpty && plan.attention.isEmpty)
+        let isMade = plan == SparsityPlan()
+        guard isFitted || isMade else {
+            return plan.contextTokens == .all || contextTokens > 0 || plan.gradientShare < 1
+        }
+        return contextTokens >= 4 * min(plan.rank, width)
+    }
+
+    /// What to say where it is not.
+    var tooFew: String {
+        "\(contextTokens) context tokens in the sample of the data are too few to leave work out"
+    }
+
+    /// The share of the vocabulary whose gradient is left with a threshold, in the first batches and the untrained model;
+    /// training makes it smaller.
+    func wordShare(_ model: CausalLM, threshold: Double) throws(InputError) -> Double {
+        let policy = WordThreshold(threshold)
+        var (shares, rows) = (0.0, 0)
+        for batch in batches.prefix(2) where batch.labelledCount > 0 {
+            let loss = try model.loss(
+                batch.sequences, labels: batch.labels, gradientScale: 1, on: Tape(backend: model.backend),
+                policy: policy)
+            shares += Double(batch.labelledCount) * loss.wordShare
+            rows += batch.labelledCount
+        }
+        return rows > 0 ? (shares / Double(rows) * 10_000).rounded(.up) / 10_000 : 1
+    }
+
     /// As the decoder takes them, rows with labels as output rows.
     var sequences: [PackedSequences] { batches.map { $0.sequences.scoring($0.labels) } }
 
@@ -60,8 +93,8 @@ struct SparsitySample {
     /// Whole sequences, the last cut where a bound is reached: about `rowLimit` rows, and no more logits than the
     /// comparison can hold.
     func meterBatch(vocabularySize: Int, rowLimit: Int = 640) -> (batch: PackedSequences, targets: [Int32]) {
-        // The largest groups of logits that one pass makes: 12 million numbers.
-        let outputLimit = max(16, min(256, 12_000_000 / vocabularySize))
+        // As many rows as have 32 million logits, 128 MB: 122 of 262,144 words.
+        let outputLimit = max(16, min(256, 32_000_000 / vocabularySize))
         var sequences: [[Int32]] = []
         var outputRows: [Int32] = []
         var targets: [Int32] = []
@@ -100,6 +133,24 @@ extension StepRows {
         }
         self.init(joining: batches)
     }
+}
+
+/// Leaves words out of the gradient and nothing else.
+private final class WordThreshold: SparsityPolicy {
+    let wordThreshold: Double
+    let denseLeadingTokens = 0
+
+    init(_ wordThreshold: Double) { self.wordThreshold = wordThreshold }
+
+    func projections(
+        layer: Int, input: Tensor, rows: RowPartition, on backend: any Backend
+    ) -> ProjectionUses? { nil }
+    func attentionOutput(
+        layer: Int, input: Tensor, rows: RowPartition, on backend: any Backend
+    ) -> ChannelUse? { nil }
+    func feedForward(
+        layer: Int, input: Tensor, rows: RowPartition, on backend: any Backend
+    ) -> ChannelUse? { nil }
 }
 
 extension Batch {

@@ -79,14 +79,8 @@ extension TrainingSparsity {
         let sample = SparsitySample(
             examples, options: request.batchOptions,
             contextTokens: section.calibrationTokens ?? SparsitySample.size(for: examples))
-        let least = 4 * (given ?? SparsityPlan()).rank
-        guard given?.contextTokens == .all || sample.contextTokens >= least else {
-            return (
-                nil,
-                [
-                    "\(sample.contextTokens) context tokens in the data are too few to leave work out: training densely"
-                ]
-            )
+        guard sample.isEnough(for: given ?? SparsityPlan(), width: model.configuration.width) else {
+            return (nil, ["\(sample.tooFew): training densely"])
         }
         let policies = SparsityPolicies(
             model: model, fingerprint: request.fingerprint, sample: sample, section: section,
@@ -112,12 +106,14 @@ extension TrainingSparsity {
             return try sparsity(given)
         }
         let planner = try SparsityPlanner(
-            model, fingerprint: request.fingerprint, sample: sample, base: SparsityPlan(),
-            spending: budget, calibrationTokens: sample.contextTokens, onProgress: onProgress)
-        guard let planned = try planner.plan(spending: budget, section) else {
+            model, fingerprint: request.fingerprint, sample: sample, section: section, spending: budget,
+            onProgress: onProgress)
+        guard let planned = try planner.plan(spending: budget, within: section.lossBound) else {
             return (
                 nil,
-                ["no plan keeps the loss within \(section.lossBound * 100)% of dense: training densely"]
+                [
+                    "no plan keeps the loss within \(section.lossBound) of dense, relative to it: training densely"
+                ]
             )
         }
         return try sparsity(planned.plan, planned.policy)

@@ -185,6 +185,7 @@ extension SparsityPlan {
         plan.feedForward = scale > 0 ? feedForward.mapValues { $0 * scale } : [:]
         plan.attention = scale > 0 ? attention.mapValues { $0 * scale } : [:]
         plan.gradientShare = 1 - scale * (1 - gradientShare)
+        plan.wordThreshold = scale * wordThreshold
         return plan
     }
 
@@ -198,10 +199,12 @@ extension SparsityPlan {
         }
         let parts = [part("feed-forward", feedForward), part("attention", attention)].compactMap { $0 }
         let percent = (100 * gradientShare).rounded()
-        let gradient =
-            gradientShare < 1 ? ["gradients of \(Int(percent))% of the tokens"] : []
-        return parts.isEmpty && gradient.isEmpty
-            ? "nothing left out" : (parts + gradient).joined(separator: ", ")
+        var gradients = gradientShare < 1 ? ["gradients of \(Int(percent))% of the tokens"] : []
+        if wordThreshold > 0 {
+            gradients.append("gradients of words from a probability of \(wordThreshold) on")
+        }
+        return parts.isEmpty && gradients.isEmpty
+            ? "nothing left out" : (parts + gradients).joined(separator: ", ")
     }
 }
 

@@ -93,7 +93,7 @@ import Testing
             ("feed_forward: {a: 0.5}", "layers such as"), ("feed_forward: {5-3: 0.5}", "layers such as"),
             ("feed_forward: {0-999999999: 0.5}", "layers below"),
             ("feed_forward: {3-5: 0.5, 4: 0.2}", "layer 4 has a share already"),
-            ("feed_foward: {3: 0.5}", "Did you mean \"feed_forward\""), ("rank: 8", "neither feed_forward"),
+            ("feed_foward: {3: 0.5}", "Did you mean \"feed_forward\""), ("rank: 8", "none of feed_forward"),
             ("attention: {1: 0.5}\nmethod: papr", "Did you mean \"paper\""),
             ("attention: {1: 0.5}\nstart_step: -1", "fraction of the steps"),
             ("attention: {1: 0.5}\nrank: 0", "from 1 to 8192"),
