@@ -148,7 +148,7 @@ class Runs:
 
     def paper_plan(self, calibrated: dict) -> Path:
         """The same shares left out by the published method: all gradients, and sparse to the end."""
-        ours = ("method:", "rank:", "gradient_share:", "end_step:", "fingerprint:", "flop_share:", "predicted_")
+        ours = ("method:", "rank:", "gradient_share:", "word_", "end_step:", "flop_share:", "predicted_")
         kept = [line for line in lines(Path(calibrated["folder"]) / "sparsity.yaml") if not line.startswith(ours)]
         path = Path(calibrated["folder"]) / "published.yaml"
         path.write_text("\n".join(["method: paper", "rank: 8", "end_step: 1", *kept]) + "\n")

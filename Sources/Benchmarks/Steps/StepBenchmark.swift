@@ -139,15 +139,10 @@ struct StepBenchmark: ParsableCommand {
     ) -> String {
         let dense = step.cost(of: batches)
         let sparse = plan.map { step.cost(of: batches, plan: $0) }
-        let parts: [(String, KeyPath<StepCost, Double>)] = [
-            ("frozen forward", \.frozenForward), ("frozen backward", \.frozenBackward),
-            ("adapters", \.adapters), ("attention", \.attention), ("head", \.head),
-            ("estimates", \.estimator), ("all", \.total),
-        ]
-        let rows = parts.map { name, part in
-            let values = [dense, sparse].compactMap {
-                $0.map { padded(fixed($0[keyPath: part] / 1e9, 1), 10) }
-            }
+        let columns = [dense, sparse].compactMap { cost in cost.map { $0.parts + [("all", $0.total)] } }
+        let rows = columns[0].indices.map { part in
+            let name = columns[0][part].name
+            let values = columns.map { padded(fixed($0[part].operations / 1e9, 1), 10) }
             return "  \(name.padding(toLength: 16, withPad: " ", startingAt: 0))\(values.joined())"
         }
         return

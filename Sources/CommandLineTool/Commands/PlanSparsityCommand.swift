@@ -68,14 +68,30 @@ struct PlanSparsityCommand: ParsableCommand {
         ]
         if let share = planning.plan.flopShare {
             lines.append(
-                "spends   \(Format.fixed(100 * share, 1))% of plain LoRA's operations: "
-                    + "\(Format.fixed(1 / share, 2)) times faster where operations are all that takes time")
+                "spends   \(Format.fixed(100 * share, 1))% of plain LoRA's operations; expected "
+                    + "\(Format.fixed(planning.speedUp, 2)) times as fast as a dense step")
         }
+        lines.append("         \(planning.operations.line)")
+        var gradients: [String] = []
+        if planning.plan.gradientShare < 1 {
+            gradients.append(
+                "of \(Format.fixed(100 * planning.plan.gradientShare, 0))% of the tokens in a layer")
+        }
+        if planning.plan.wordThreshold > 0 {
+            gradients.append(
+                "of words from a probability of \(planning.plan.wordThreshold) on, "
+                    + "\(Format.fixed(100 * planning.plan.wordShare, 1))% of the vocabulary")
+        }
+        if !gradients.isEmpty { lines.append("gradient \(gradients.joined(separator: "; "))") }
         if let rise = planning.plan.predictedLossRise {
             lines.append(
                 "loss     \(Format.fixed(planning.denseLoss, 3)) dense; predicted rise in sparse passes "
                     + "\(Format.fixed(100 * rise, 1))%, seen \(Format.fixed(100 * planning.lossRise, 1))% "
                     + "on \(planning.scoredTokens) tokens")
+        }
+        if let rise = planning.plan.predictedTrainingRise {
+            lines.append(
+                "trained  held-out loss about \(Format.fixed(100 * rise, 1))% above that of dense training")
         }
         return lines
     }
@@ -91,6 +107,12 @@ struct PlanSparsityCommand: ParsableCommand {
         let plan: String
         let picture: String
         let flopShare: Double?
+        let speedUp: Double
+        let gradientShare: Double
+        let wordThreshold: Double
+        let wordShare: Double
+        let operations: [SparsityReport.Part]
+        let predictedTrainingRise: Double?
         let predictedLossRise: Double?
         let lossRise: Double
         let denseLoss: Double
@@ -104,7 +126,11 @@ struct PlanSparsityCommand: ParsableCommand {
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         let report = Report(
             plan: "\(folder)/sparsity.yaml", picture: "\(folder)/sparsity.svg",
-            flopShare: planning.plan.flopShare, predictedLossRise: planning.plan.predictedLossRise,
+            flopShare: planning.plan.flopShare, speedUp: planning.speedUp,
+            gradientShare: planning.plan.gradientShare, wordThreshold: planning.plan.wordThreshold,
+            wordShare: planning.plan.wordShare, operations: planning.operations,
+            predictedTrainingRise: planning.plan.predictedTrainingRise,
+            predictedLossRise: planning.plan.predictedLossRise,
             lossRise: planning.lossRise, denseLoss: planning.denseLoss, scoredTokens: planning.scoredTokens,
             blocks: planning.blocks.map { block in
                 Report.Block(

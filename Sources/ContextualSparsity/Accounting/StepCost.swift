@@ -25,7 +25,15 @@ package struct StepCost: Equatable, Sendable {
     package init() {}
 
     package var total: Double {
-        frozenForward + frozenBackward + adapters + attention + head + estimator
+        parts.reduce(0) { $0 + $1.operations }
+    }
+
+    /// Every part with its name.
+    package var parts: [(name: String, operations: Double)] {
+        [
+            ("frozen forward", frozenForward), ("frozen backward", frozenBackward), ("adapters", adapters),
+            ("attention", attention), ("head", head), ("estimates", estimator),
+        ]
     }
 
     /// The cost of several batches together.

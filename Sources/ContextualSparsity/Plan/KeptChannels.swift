@@ -24,7 +24,7 @@ package enum KeptChannels {
 
 extension SparsityPlan {
     /// How many of `count` feed-forward channels stay when a share of them is dropped.
-    func keptChannels(of count: Int, dropping share: Double) -> Int {
+    package func keptChannels(of count: Int, dropping share: Double) -> Int {
         let kept = KeptChannels.count(of: count, dropping: share)
         return method == .calibrated ? KeptChannels.wholeBlocks(kept, most: count) : kept
     }

@@ -12,13 +12,15 @@ extension SparsityPlan {
         self.init(method: .paper)
         rank = 8
         let mode = try fields.string("mode", default: "svd_8")
-        if mode.hasPrefix("svd_"), let rank = SparsityPlanShares.number(mode.dropFirst(4)), rank > 0 {
+        if mode.hasPrefix("svd_"), let rank = SparsityPlanShares.number(mode.dropFirst(4)),
+            (1...8192).contains(rank)
+        {
             self.rank = rank
         } else if mode == "random" {
             method = .random
         } else if mode != "dense" {
             throw InputError(
-                "\(fields.location) mode", expected: "svd_RANK, random or dense",
+                "\(fields.location) mode", expected: "svd_RANK (1 to 8192), random or dense",
                 found: "\"\(mode.prefix(40))\"")
         }
         try setShares(fields, "sparsity")
@@ -72,6 +74,7 @@ extension SparsityPlan {
         if fields.has(PredictorConfigurationKeys.fingerprint) {
             fingerprint = try fields.string(PredictorConfigurationKeys.fingerprint)
         }
+        endStep = ScheduleStep(1)
         try setShares(chosen, "layer_sparsity")
     }
 

@@ -23,11 +23,12 @@ enum SparsityPlanKeys {
     static let fingerprint = "fingerprint"
     static let flopShare = "flop_share"
     static let predictedLossRise = "predicted_loss_rise"
+    static let predictedTrainingRise = "predicted_training_rise"
     static let all = [
         method, feedForward, attention, rank, startStep, endStep, contextTokens, denseSinkTokens,
         sparseOutputShare, feedForwardAdapters, gradientShare, wordThreshold, wordShare, pairAware,
         fingerprint,
-        flopShare, predictedLossRise,
+        flopShare, predictedLossRise, predictedTrainingRise,
     ]
 }
 
@@ -99,6 +100,9 @@ extension SparsityPlan {
         if fields.has(Keys.flopShare) { flopShare = try fields.number(Keys.flopShare, in: 0...1e6) }
         if fields.has(Keys.predictedLossRise) {
             predictedLossRise = try fields.number(Keys.predictedLossRise, in: -1e6...1e6)
+        }
+        if fields.has(Keys.predictedTrainingRise) {
+            predictedTrainingRise = try fields.number(Keys.predictedTrainingRise, in: -1e6...1e6)
         }
     }
 }

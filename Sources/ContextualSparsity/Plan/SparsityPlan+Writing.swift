@@ -75,6 +75,12 @@ extension SparsityPlan {
         if let predictedLossRise {
             lines.append("\(Keys.predictedLossRise): \(Self.text(predictedLossRise))")
         }
+        if let predictedTrainingRise {
+            lines += [
+                "# The rise of the held-out loss that training is expected to end with, by that and by missing gradients.",
+                "\(Keys.predictedTrainingRise): \(Self.text(predictedTrainingRise))",
+            ]
+        }
         return lines.joined(separator: "\n") + "\n"
     }
 

@@ -76,6 +76,9 @@ public struct SparsityPlan: Equatable, Sendable {
     public var flopShare: Double?
     /// For information: the rise of the loss that was predicted from the sample, relative to dense; 0.01 is 1%.
     public var predictedLossRise: Double?
+    /// For information: the rise of the held-out loss that training with the plan is expected to end with, by that and by
+    /// the gradients that are missing.
+    public var predictedTrainingRise: Double?
 
     /// A plan with these shares and otherwise the defaults.
     public init(
@@ -116,6 +119,9 @@ public struct SparsityPlan: Equatable, Sendable {
         gradientShare == 1 && wordThreshold == 0 && feedForward.values.allSatisfy { $0 == 0 }
             && attention.values.allSatisfy { $0 == 0 }
     }
+
+    /// The layers in which shares are above 0, such as `3-9, 12`.
+    package static func layerList(_ shares: [Int: Double]) -> String { SparsityPlanShares.layerList(shares) }
 
     /// Whether step `step`, counted from 0, of a run of `total` steps is sparse.
     public func isSparse(step: Int, of total: Int) -> Bool {

@@ -55,6 +55,9 @@ package final class DivergenceMeter {
         blockInputs = inputs
         scoredTokens = targets.count
         denseLoss = Self.loss(logits, targets, width: width)
+        guard denseLoss.isFinite else {
+            throw InputError("sparsity", "the model's loss on a sample of the data is \(denseLoss)")
+        }
     }
 
     /// Runs the model from `layer` on under a policy; earlier blocks are taken to be dense.
@@ -75,9 +78,10 @@ package final class DivergenceMeter {
                 }
             }
         }
-        let divergence = divergences.reduce(0.0) { $0 + Double($1) }
+        let divergence = divergences.reduce(0.0) { $0 + Double($1) } / Double(targets.count)
         return Reading(
-            divergence: max(0, divergence / Double(targets.count)),
+            // What is no number must not count as no harm.
+            divergence: divergence.isNaN ? .infinity : max(0, divergence),
             lossRise: Self.loss(logits, targets, width: width) - denseLoss)
     }
 

@@ -31,12 +31,14 @@ extension ScoredSparsity {
         try plan.validate(for: model.configuration)
         let place: PredictorCache
         if let cache { place = cache } else { place = try .standard() }
-        let (predictors, origin) = try place.predictors(of: model, fingerprint: fingerprint, rank: plan.rank)
+        // No weight has a higher rank than the model's width.
+        let rank = min(plan.rank, model.configuration.width)
+        let (predictors, origin) = try place.predictors(of: model, fingerprint: fingerprint, rank: rank)
         let note: String? =
             switch origin {
             case .cache: nil
-            case .made: "predictors of rank \(plan.rank) made from the model's weights"
-            case .remade(let error): "predictors of rank \(plan.rank) made again: \(error)"
+            case .made: "predictors of rank \(rank) made from the model's weights"
+            case .remade(let error): "predictors of rank \(rank) made again: \(error)"
             }
         return (try ScoredSparsity(model, plan: plan, predictors: predictors), note)
     }

@@ -100,8 +100,8 @@ public final class FineTuning {
             if FileStatus(path: folder.sparsityPlan) == .file {
                 request.resumedPlan = try SparsityPlan(contentsOf: folder.sparsityPlan)
             }
-            request.resumedScale =
-                try Checkpoint.readState(folder.checkpoint(step: newest)).sparsityScale
+            request.progress =
+                try Checkpoint.readState(folder.checkpoint(step: newest)).sparsity ?? request.progress
         }
         let prepared = try TrainingSparsity.prepared(
             request, model: model.decoder, examples: trainingExamples, onProgress: onPlanning)

@@ -32,6 +32,11 @@ public struct SparsityPlanning: Sendable {
     /// Rise of that loss with the plan, relative to it. On a few hundred tokens it also moves by luck; the plan's
     /// `predictedLossRise`, its divergence from the dense model, is steadier and rather too high.
     public let lossRise: Double
+    /// What the plan's steps cost, by part.
+    public let operations: [SparsityReport.Part]
+    /// How many times as fast as dense ones sparse steps are expected to be: where prompts are shared, dense steps take less
+    /// than plain LoRA's operations too.
+    public let speedUp: Double
     /// Trained tokens that were compared.
     public let scoredTokens: Int
     /// The picture: how sensitive every block is and what the plan leaves out, as SVG.
@@ -73,6 +78,7 @@ public struct SparsityPlanning: Sendable {
         denseLoss = sensitivity.denseLoss
         lossRise = planned.reading.lossRise / sensitivity.denseLoss
         scoredTokens = planned.scoredTokens
+        (operations, speedUp) = (planned.operations, planned.speedUp)
         blocks = sensitivity.feedForward.indices.map { layer in
             Block(
                 layer: layer, feedForward: sensitivity.feedForward[layer].map { $0 / sensitivity.denseLoss },

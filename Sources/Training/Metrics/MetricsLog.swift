@@ -15,8 +15,8 @@ final class MetricsLog {
         let lines = mapped.withBytes { $0.split(separator: UInt8(ascii: "\n")).map { Array($0) } }
         for (index, line) in lines.enumerated() {
             let record = try JSONParser.parse(line, location: path, firstLine: index + 1)
-            // Probes are for readers of the file: the curve does not draw them.
-            if record["type"] == .string(Self.probeType) { continue }
+            // These are for readers of the file: the curve does not draw them.
+            if [Self.probeType, Self.sparsityType].contains(record["type"]?.stringValue) { continue }
             guard let step = record["step"]?.integerValue, let loss = record["loss"]?.doubleValue else {
                 throw InputError("\(path) line \(index + 1)", "there is no step and loss in it")
             }
@@ -45,7 +45,12 @@ final class MetricsLog {
         try append(ConfigurationEncoder.encode(probe), type: Self.probeType)
     }
 
+    func append(_ report: SparsityReport) throws(InputError) {
+        try append(ConfigurationEncoder.encode(report), type: Self.sparsityType)
+    }
+
     private static let probeType = "sparsity_probe"
+    private static let sparsityType = "sparsity"
 
     private func append(_ record: JSONValue, type: String) throws(InputError) {
         let members =

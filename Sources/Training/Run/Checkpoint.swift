@@ -22,9 +22,9 @@ package struct CheckpointState: Codable, Equatable, Sendable {
     package var metricsBytes: Int
     package var traceBytes: Int
     /// How far the stop rule of `sparsity.plan: auto` has come; nil in dense runs.
-    package var sparsityScale: Double?
+    package var sparsity: SparsityProgress?
 
-    package static let currentVersion = 1
+    package static let currentVersion = 2
 }
 
 /// Reads and writes checkpoint folders: `state.json`, `configuration.json`, `optimizer.safetensors`, and the adapter in
@@ -66,8 +66,10 @@ package enum Checkpoint {
                 advice: "Resume with the version of this program that wrote it.")
         }
         let state = try ConfigurationDecoder.decode(CheckpointState.self, from: document, layer: file)
-        guard state.step >= 0, state.metricsBytes >= 0, state.traceBytes >= 0 else {
-            throw InputError(file, "a count in it is negative", advice: "The checkpoint is damaged.")
+        guard state.step >= 0, state.metricsBytes >= 0, state.traceBytes >= 0,
+            state.sparsity?.isValid ?? true
+        else {
+            throw InputError(file, "a number in it is out of range", advice: "The checkpoint is damaged.")
         }
         return state
     }

@@ -21,6 +21,10 @@ package struct PlannedSparsity {
     /// The whole plan against the dense model, on the sample.
     package let reading: DivergenceMeter.Reading
     package let scoredTokens: Int
+    /// What the plan's steps cost, by part.
+    package let operations: [SparsityReport.Part]
+    /// Expected of sparse steps over dense ones of this program.
+    package let speedUp: Double
 }
 
 /// Plans on one sample.
@@ -163,7 +167,7 @@ package final class SparsityPlanner {
         guard let best = affordable.min(by: { harm($0) < harm($1) }) else {
             throw Self.unaffordable(share, least: candidates.map(\.allocation.flopShare).min() ?? 1)
         }
-        return try fitted(best.allocation)
+        return try fitted(best)
     }
 
     /// The cheapest plan that harms no more than a divergence of this share of the loss; nil when none saves anything.
@@ -184,7 +188,7 @@ package final class SparsityPlanner {
                 let best = candidates.min(by: { $0.allocation.flopShare < $1.allocation.flopShare }),
                 !best.allocation.plan.isDense
             else { return nil }
-            let planned = try fitted(best.allocation)
+            let planned = try fitted(best)
             let limit = allowed(best.gradients)
             if planned.reading.divergence <= limit { return planned }
             part *= 0.9 * limit / planned.reading.divergence
@@ -192,18 +196,29 @@ package final class SparsityPlanner {
         return nil
     }
 
-    private func fitted(_ allocation: BudgetAllocation) throws(InputError) -> PlannedSparsity {
+    private func fitted(_ candidate: Candidate) throws(InputError) -> PlannedSparsity {
+        let (allocation, missing) = (candidate.allocation, candidate.gradients)
         var plan = allocation.plan
         let policy = try CalibratedSparsity(model, plan: plan, recorded: recorded) {
             onProgress(PlanningProgress(stage: "fitting the plan", share: $0))
         }
         let reading = try meter.measure(policy)
+        guard reading.divergence.isFinite else {
+            throw InputError("sparsity", "the model's passes with a plan do not end in numbers")
+        }
         plan.flopShare = rounded(allocation.flopShare)
         plan.predictedLossRise = rounded(reading.divergence / sensitivity.denseLoss)
+        plan.predictedTrainingRise = rounded(
+            TrainingHarm.rise(ofDivergence: reading.divergence / sensitivity.denseLoss) + missing.rise)
         plan.fingerprint = fingerprint
+        func cost(_ work: SparsitySample.Work) -> StepCost { sample.cost(model.configuration, ranks, work) }
+        let (dense, sparse) = (cost(.dense), cost(.under(plan)))
         return PlannedSparsity(
             plan: plan, policy: policy, sensitivity: sensitivity, reading: reading,
-            scoredTokens: meter.scoredTokens)
+            scoredTokens: meter.scoredTokens,
+            operations: .init(
+                plain: cost(.plain), dense: dense, sparse: sparse, tokens: sample.rows.tokenCount),
+            speedUp: sparse.speedUp(over: dense))
     }
 
     /// Four digits after the point are more than a sample can tell.

@@ -41,20 +41,21 @@ extension TrainingSparsity {
         package var batchOptions: BatchOptions
         /// Of the model: see `ModelFingerprint`.
         package var fingerprint: String
-        /// The plan of the run to resume, where it was made by the program.
+        /// The plan of the run to resume: made or read anew, it could differ.
         package var resumedPlan: SparsityPlan?
-        package var resumedScale: Double?
+        /// How far that run had come with it.
+        package var progress: SparsityProgress
 
         package init(
             choice: SparsityChoice, section: SparsitySection, batchOptions: BatchOptions, fingerprint: String,
-            resumedPlan: SparsityPlan? = nil, resumedScale: Double? = nil
+            resumedPlan: SparsityPlan? = nil, progress: SparsityProgress = SparsityProgress()
         ) {
             self.choice = choice
             self.section = section
             self.batchOptions = batchOptions
             self.fingerprint = fingerprint
             self.resumedPlan = resumedPlan
-            self.resumedScale = resumedScale
+            self.progress = progress
         }
     }
 
@@ -68,14 +69,16 @@ extension TrainingSparsity {
     ) throws(InputError) -> (sparsity: TrainingSparsity?, notes: [String]) {
         let section = request.section
         var given = request.resumedPlan
-        var budget: Double?
+        var (budget, location): (Double?, String) = (nil, "")
         switch request.choice {
         case .automatic: break
         case .share(let share): budget = share
         case .file(let path):
-            given = try SparsityPlan(contentsOf: path, mode: section.mode)
-            try given?.validate(for: model.configuration, fingerprint: request.fingerprint, location: path)
+            if given == nil { given = try SparsityPlan(contentsOf: path, mode: section.mode) }
+            location = path
         }
+        if request.resumedPlan != nil { location = "the resumed run's \(RunFolder.sparsityPlanName)" }
+        try given?.validate(for: model.configuration, fingerprint: request.fingerprint, location: location)
         let sample = SparsitySample(
             examples, options: request.batchOptions,
             contextTokens: section.calibrationTokens ?? SparsitySample.size(for: examples))
@@ -88,9 +91,8 @@ extension TrainingSparsity {
         func sparsity(
             _ plan: SparsityPlan, _ policy: CalibratedSparsity? = nil
         ) throws(InputError) -> (sparsity: TrainingSparsity, notes: [String]) {
-            let scale = request.resumedScale ?? 1
             var made: (policy: any SparsityPolicy, note: String?)?
-            if scale == 1 {
+            if request.progress.scale == 1 {
                 if let policy {
                     made = (policy, nil)
                 } else {
@@ -98,7 +100,8 @@ extension TrainingSparsity {
                 }
             }
             let result = try TrainingSparsity(
-                plan, policy: made?.policy, scale: scale, hasStopRule: request.choice == .automatic,
+                plan, policy: made?.policy, progress: request.progress,
+                hasStopRule: request.choice == .automatic,
                 policies: policies)
             return (result, result.description + (made?.note.map { [$0] } ?? []))
         }

@@ -12,7 +12,7 @@ import TensorEngine
 package final class TrainingSparsity {
     package let plan: SparsityPlan
     /// How far the stop rule has come: the plan's shares are multiplied by it. 1 at first, 0 is dense.
-    package private(set) var scale: Double
+    private(set) var scale: Double
     private let policies: SparsityPolicies
     private let ranks: AdapterRanks
     /// Whether the gap between sparse and dense losses is watched.
@@ -21,7 +21,10 @@ package final class TrainingSparsity {
     private var scaled: SparsityPlan
     private var policy: any SparsityPolicy
     private var isActive = false
-    private var gaps: [PairedLosses] = []
+    private var gaps: [PairedLosses]
+
+    /// What a checkpoint must know.
+    package var progress: SparsityProgress { SparsityProgress(scale: scale, gaps: gaps) }
 
     private var model: CausalLM { policies.model }
     private var sample: SparsitySample { policies.sample }
@@ -31,13 +34,13 @@ package final class TrainingSparsity {
     private static let window = 3
 
     init(
-        _ plan: SparsityPlan, policy: (any SparsityPolicy)?, scale: Double, hasStopRule: Bool,
+        _ plan: SparsityPlan, policy: (any SparsityPolicy)?, progress: SparsityProgress, hasStopRule: Bool,
         policies: SparsityPolicies
     ) throws(InputError) {
         self.plan = plan
         self.policies = policies
         self.hasStopRule = hasStopRule
-        self.scale = scale
+        (scale, gaps) = (progress.scale, progress.gaps)
         ranks = AdapterRanks(policies.model)
         scaled = plan.scaled(by: scale)
         if let policy, scale == 1 {
@@ -101,7 +104,8 @@ package final class TrainingSparsity {
         guard hasStopRule else { return probe }
         gaps = (gaps + [paired]).suffix(Self.window)
         let pooled = gaps.dropFirst().reduce(gaps[0], +)
-        guard gaps.count == Self.window, pooled.gap - 2 * pooled.gapError > section.lossBound else {
+        // A gap that is no number is no smaller than the bound.
+        guard gaps.count == Self.window, !(pooled.gap - 2 * pooled.gapError <= section.lossBound) else {
             return probe
         }
         scale = scale == 1 ? 0.5 : 0
@@ -112,9 +116,36 @@ package final class TrainingSparsity {
         return probe
     }
 
+    /// What sparse steps leave out now.
+    ///
+    /// - Parameter step: steps done.
+    package func report(step: Int) -> SparsityReport {
+        let shape = model.configuration
+        let layers = (0..<max(0, shape.layerCount - 1)).compactMap { layer -> SparsityReport.Layer? in
+            let (feedForward, attention) = (scaled.feedForward[layer] ?? 0, scaled.attention[layer] ?? 0)
+            guard feedForward > 0 || attention > 0 else { return nil }
+            return SparsityReport.Layer(
+                layer: layer, feedForward: feedForward,
+                keptChannels: scaled.keptChannels(of: shape.feedForwardWidth, dropping: feedForward),
+                attention: attention)
+        }
+        return SparsityReport(
+            step: step, scale: scale, layers: layers, gradientShare: scaled.gradientShare,
+            wordThreshold: scaled.wordThreshold, operations: operations)
+    }
+
+    private func cost(_ work: SparsitySample.Work) -> StepCost {
+        sample.cost(model.configuration, ranks, work)
+    }
+
+    private var operations: [SparsityReport.Part] {
+        .init(
+            plain: cost(.plain), dense: cost(.dense), sparse: cost(.under(scaled)),
+            tokens: sample.rows.tokenCount)
+    }
+
     /// Facts for people, a line each.
     package var description: [String] {
-        func cost(_ work: SparsitySample.Work) -> StepCost { sample.cost(model.configuration, ranks, work) }
         let (plain, dense, sparse) = (cost(.plain), cost(.dense), cost(.under(scaled)))
         let tokens = Double(max(1, sample.rows.tokenCount))
         func perToken(_ cost: StepCost) -> String { "\(rounded(cost.total / tokens / 1e6, 0))" }
@@ -126,6 +157,7 @@ package final class TrainingSparsity {
                 + "\(rounded(sparse.speedUp(over: dense), 2))x expected over dense, "
                 + "\(percent(1 - Double(sample.rows.labelledCount) / tokens)) of the tokens are context, "
                 + "sparse from \(plan.startStep.summary) to \(plan.endStep.summary)",
+            operations.line,
         ]
         if let rise = plan.predictedLossRise {
             lines.append("predicted rise of the loss in sparse passes: \(rounded(100 * rise, 1))%")
@@ -140,8 +172,22 @@ package final class TrainingSparsity {
     }
 }
 
+/// How far the stop rule of `auto` has come.
+package struct SparsityProgress: Codable, Equatable, Sendable {
+    /// By what the plan's shares are multiplied, from 0, which is dense, to 1.
+    var scale = 1.0
+    /// Of the last probes, fewer than decide.
+    var gaps: [PairedLosses] = []
+
+    package init() {}
+
+    init(scale: Double, gaps: [PairedLosses] = []) { (self.scale, self.gaps) = (scale, gaps) }
+
+    var isValid: Bool { (0...1).contains(scale) && gaps.count < 1000 }
+}
+
 /// Losses of the same tokens in a dense and a sparse pass, summed.
-struct PairedLosses {
+struct PairedLosses: Codable, Equatable, Sendable {
     private(set) var count: Int
     private(set) var dense: Double
     /// Sums of the differences and of their squares.
@@ -195,7 +241,7 @@ extension SparsityPlan {
             let used = shares.values.filter { $0 > 0 }
             guard let least = used.min(), let most = used.max() else { return nil }
             let range = least == most ? "\(least)" : "\(least) to \(most)"
-            return "\(range) of \(name) left out in \(used.count) layers"
+            return "\(range) of \(name) left out in layers \(SparsityPlan.layerList(shares))"
         }
         let parts = [part("feed-forward", feedForward), part("attention", attention)].compactMap { $0 }
         let percent = (100 * gradientShare).rounded()
@@ -211,6 +257,6 @@ extension SparsityPlan {
 extension ScheduleStep {
     /// Such as `5% of the steps` or `step 20`.
     var summary: String {
-        value <= 1 ? "\(Int((100 * value).rounded()))% of the steps" : "step \(Int(value))"
+        value <= 1 ? "\(Int((100 * value).rounded()))% of the steps" : "step \(step(of: 0))"
     }
 }

@@ -54,7 +54,9 @@ package final class AdaptedModel: TrainableModel {
         try sparsity?.probe(batch, step: step)
     }
 
-    package var sparsityScale: Double? { sparsity?.scale }
+    package var sparsityProgress: SparsityProgress? { sparsity?.progress }
+
+    package func sparsityReport(step: Int) -> SparsityReport? { sparsity?.report(step: step) }
 
     package func writeRunFiles(to folder: String) throws(InputError) {
         try sparsity?.plan.write(to: "\(folder)/\(RunFolder.sparsityPlanName)")

@@ -31,8 +31,13 @@ package protocol TrainableModel: ScorableModel {
     /// - Parameter step: steps done.
     func probe(_ batch: Batch, step: Int) throws(InputError) -> SparsityProbe?
 
-    /// How far the stop rule has scaled sparsity down; nil for models without sparsity.
-    var sparsityScale: Double? { get }
+    /// How far the stop rule of sparsity has come; nil for models without sparsity.
+    var sparsityProgress: SparsityProgress? { get }
+
+    /// What sparse steps leave out now; nil for models without sparsity.
+    ///
+    /// - Parameter step: steps done.
+    func sparsityReport(step: Int) -> SparsityReport?
 
     /// Writes what a run needs besides its configuration to be resumed, into the run's folder.
     func writeRunFiles(to folder: String) throws(InputError)
@@ -46,6 +51,7 @@ extension TrainableModel {
     package func prepare(step: Int, of total: Int) {}
     package func sparsity(of batches: [Batch]) -> StepSparsity? { nil }
     package func probe(_ batch: Batch, step: Int) throws(InputError) -> SparsityProbe? { nil }
-    package var sparsityScale: Double? { nil }
+    package var sparsityProgress: SparsityProgress? { nil }
+    package func sparsityReport(step: Int) -> SparsityReport? { nil }
     package func writeRunFiles(to folder: String) throws(InputError) {}
 }

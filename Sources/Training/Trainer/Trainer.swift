@@ -106,6 +106,7 @@ package final class Trainer<Model: TrainableModel> {
         let start = clock.now
         try Checkpoint.write(configuration.document, to: folder.configuration)
         try model.writeRunFiles(to: folder.path)
+        if step == 0 { try recordSparsity() }
         onEvent(.started(startingPlan))
         if let path = configuration.trace.initialAdapter, step == 0 { try save(to: path) }
         while step < plan.totalSteps, !stop.isRequested {
@@ -168,7 +169,12 @@ package final class Trainer<Model: TrainableModel> {
         if let batch = batches.first, let probe = try model.probe(batch, step: step) {
             try metrics.append(probe)
             onEvent(.sparsityProbe(probe))
+            if probe.newScale != nil { try recordSparsity() }
         }
+    }
+
+    private func recordSparsity() throws(InputError) {
+        if let report = model.sparsityReport(step: step) { try metrics.append(report) }
     }
 
     /// Saves the last good adapter and says what happened.
@@ -221,7 +227,7 @@ package final class Trainer<Model: TrainableModel> {
         let state = CheckpointState(
             step: step, cursor: plan.stream.cursor, best: best, lastLoss: lastLoss,
             lastValidationLoss: lastValidationLoss, metricsBytes: metrics.position,
-            traceBytes: trace?.position ?? 0, sparsityScale: model.sparsityScale)
+            traceBytes: trace?.position ?? 0, sparsity: model.sparsityProgress)
         try Checkpoint.write(
             to: path, state: state, configuration: configuration, optimizer: optimizer, backend: backend
         ) { folder throws(InputError) in try model.saveAdapter(to: folder) }

@@ -206,7 +206,7 @@ import Testing
         let state = "\(configuration().outputFolder)/checkpoints/step-000002/state.json"
         let text = try String(contentsOfFile: state, encoding: .utf8)
         for (old, new) in [
-            ("\"version\": 1", "\"version\": 99"), ("\"step\": 2", "\"step\": -2"),
+            ("\"version\": 2", "\"version\": 99"), ("\"step\": 2", "\"step\": -2"),
             ("\"position\": 4", "\"position\": 400"), ("\"position\": 4", "\"position\": \"x\""),
             ("\"metrics_bytes\": ", "\"metrics_bytes\": 9"), ("{", "["),
         ] {

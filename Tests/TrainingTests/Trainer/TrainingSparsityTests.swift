@@ -35,13 +35,13 @@ import Testing
 
     private func prepared(
         _ choice: String, for model: AdaptedModel, _ examples: [TokenizedExample],
-        section: SparsitySection = SparsitySection(), scale: Double? = nil,
+        section: SparsitySection = SparsitySection(), progress: SparsityProgress = SparsityProgress(),
         onProgress: @escaping (PlanningProgress) -> Void = { _ in }
     ) throws -> (sparsity: TrainingSparsity?, notes: [String]) {
         try TrainingSparsity.prepared(
             TrainingSparsity.Request(
                 choice: SparsityChoice(choice), section: section, batchOptions: options, fingerprint: "0",
-                resumedScale: scale), model: model.model, examples: examples, onProgress: onProgress)
+                progress: progress), model: model.model, examples: examples, onProgress: onProgress)
     }
 
     /// Half of the first layer's channels: the other of the two layers is the last, which has nothing to leave out.
@@ -274,7 +274,7 @@ import Testing
         section.lossBound = -1
         let sample = SparsitySample(manyExamples, options: options, contextTokens: 512)
         let sparsity = try TrainingSparsity(
-            found.plan, policy: nil, scale: 1, hasStopRule: true,
+            found.plan, policy: nil, progress: SparsityProgress(), hasStopRule: true,
             policies: SparsityPolicies(
                 model: model.model, fingerprint: "0", sample: sample, section: section, seed: 1))
         sparsity.prepare(step: 50, of: 100)
@@ -304,7 +304,8 @@ import Testing
     @Test func `a run goes on at the scale of its checkpoint`() throws {
         let model = try model()
         let whole = try #require(try prepared(planFile(), for: model, examples()).sparsity)
-        let half = try #require(try prepared(planFile(), for: model, examples(), scale: 0.5).sparsity)
+        let half = try #require(
+            try prepared(planFile(), for: model, examples(), progress: SparsityProgress(scale: 0.5)).sparsity)
         whole.prepare(step: 50, of: 100)
         half.prepare(step: 50, of: 100)
         #expect(half.cost(of: [batch()]).flops > whole.cost(of: [batch()]).flops)
