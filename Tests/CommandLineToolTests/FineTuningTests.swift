@@ -82,6 +82,37 @@ import Testing
         }
     }
 
+    @Test func measuredPlanTrainsAndSaysWhatItLeavesOut() throws {
+        try withTinyRun { configuration in
+            var configuration = configuration
+            configuration.steps = 20
+            configuration.sparsity.plan = .share(0.97)
+            let planning = try SparsityPlanning(configuration)
+            let share = try #require(planning.plan.flopShare)
+            #expect(share <= 0.97 && planning.speedUp >= 1)
+            #expect(planning.blocks.last?.feedForward == nil && planning.heatMap.contains("<svg"))
+            #expect(planning.operations.contains { $0.name == "head" && $0.sparse <= $0.plain })
+            let path = configuration.outputFolder + "-plan.yaml"
+            try planning.plan.write(to: path)
+            configuration.sparsity.plan = .file(path)
+            let summary = try FineTuning(configuration).run()
+            #expect(try #require(summary.sparsity).flopShare <= 1)
+            let metrics = try String(
+                contentsOfFile: configuration.outputFolder + "/metrics.jsonl", encoding: .utf8)
+            let records = try metrics.split(separator: "\n").map {
+                try JSONParser.parse(String($0), location: "metrics")
+            }
+            let report = try #require(records.first { $0["type"] == .string("sparsity") })
+            #expect(report["operations"]?.arrayValue?.count == 6)
+            #expect(records.contains { $0["sparsity"]?["is_sparse"]?.boolValue == true })
+            // Nothing of the plan is in the adapter: it is one for the dense model.
+            let files = try FileManager.default.contentsOfDirectory(
+                atPath: configuration.outputFolder + "/adapter")
+            #expect(
+                Set(files).isSubset(of: ["adapter_config.json", "adapter_model.safetensors", "README.md"]))
+        }
+    }
+
     @Test func resumingWithAnotherLearningRateNamesIt() throws {
         try withTinyRun { configuration in
             var configuration = configuration

@@ -79,6 +79,17 @@ import Testing
         #expect(self.cost(keys, plan).adapters == self.cost(keys).adapters)
     }
 
+    @Test func `the head's gradient costs what words are left`() {
+        var plan = SparsityPlan()
+        let dense = cost(queries, plan)
+        (plan.wordThreshold, plan.wordShare) = (1e-4, 0.25)
+        let some = cost(queries, plan)
+        #expect(some.head == dense.head / 2 * 1.25)
+        #expect(some.total - some.head == dense.total - dense.head)
+        plan.wordThreshold = 0
+        #expect(cost(queries, plan) == dense)
+    }
+
     @Test func `gradients are those of scored rows first, which cost what dense rows cost`() {
         var plan = SparsityPlan(method: .random, feedForward: [0: 0.5])
         plan.denseSinkTokens = 1

@@ -44,6 +44,11 @@ import Testing
             plan.feedForwardAdapters = unit() < 0.5 ? .dense : .channelMasked
             plan.pairAware = unit() < 0.5
             if unit() < 0.5 { plan.fingerprint = unit() < 0.5 ? "1234567890123456" : "12e4 \"#\n" }
+            if unit() < 0.5 {
+                (plan.wordThreshold, plan.wordShare) = (max(unit(), 1e-6) / 2, unit())
+                plan.predictedTrainingRise = unit() - 0.5
+            }
+            plan.gradientShare = unit() < 0.5 ? 1 : max(unit(), 1e-6)
             if unit() < 0.5 { (plan.flopShare, plan.predictedLossRise) = (unit(), unit() - 0.5) }
             #expect(try self.plan(plan.yaml) == plan)
         }
@@ -123,6 +128,7 @@ import Testing
         #expect(try self.plan("sparsity: {layers.3.mlp: 0.5}").contextTokens == .all)
         #expect(problem("sparsity: {layers.x.mlp: 0.5}").contains("layers.7.mlp"))
         #expect(problem("sparsity: {layers.3.mlp: 0.5}\nmode: oracle").contains("svd_RANK"))
+        #expect(problem("sparsity: {layers.3.mlp: 0.5}\nmode: svd_999999999").contains("svd_RANK"))
     }
 
     @Test func `the newer published layout is read by mode`() throws {
@@ -134,6 +140,7 @@ import Testing
         let plan = try plan(text, mode: "o2")
         #expect(plan.feedForward == [2: 0.99] && plan.attention == [2: 0.75])
         #expect(plan.rank == 4 && plan.method == .paper && plan.contextTokens == .labels)
+        #expect(plan.endStep == ScheduleStep(1))
         #expect(problem(text).contains("o1, o2"))
         #expect(problem(text, mode: "o3").contains("o1, o2"))
     }
@@ -148,6 +155,10 @@ import Testing
         }
         #expect(throws: InputError.self) {
             try SparsityPlan(attention: [0: .nan]).validate(for: .tiny)
+        }
+        for threshold in [-0.1, 1, .nan] {
+            plan.wordThreshold = threshold
+            #expect(throws: InputError.self) { try plan.validate(for: .tiny) }
         }
     }
 

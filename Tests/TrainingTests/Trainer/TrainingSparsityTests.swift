@@ -289,6 +289,69 @@ import Testing
         #expect(try sparsity.probe(batch(), step: 61) == nil)
     }
 
+    @Test func `a resumed run counts the probes before its checkpoint`() throws {
+        var section = SparsitySection()
+        section.probeInterval = 1
+        section.lossBound = 0.5
+        let model = try model()
+        let found = try #require(try prepared("auto", for: model, manyExamples, section: section).sparsity)
+        section.lossBound = -1
+        let policies = SparsityPolicies(
+            model: model.model, fingerprint: "0",
+            sample: SparsitySample(manyExamples, options: options, contextTokens: 512), section: section,
+            seed: 1)
+        func sparsity(_ progress: SparsityProgress) throws -> TrainingSparsity {
+            let made = try TrainingSparsity(
+                found.plan, policy: nil, progress: progress, hasStopRule: true, policies: policies)
+            made.prepare(step: 50, of: 100)
+            return made
+        }
+        let first = try sparsity(SparsityProgress())
+        for step in 1...2 { #expect(try first.probe(batch(), step: step)?.newScale == nil) }
+        let saved = ConfigurationEncoder.encode(first.progress)
+        let read = try ConfigurationDecoder.decode(SparsityProgress.self, from: saved, layer: "state")
+        #expect(read == first.progress && read.gaps.count == 2)
+        #expect(try sparsity(read).probe(batch(), step: 3)?.newScale == 0.5)
+        #expect(try sparsity(SparsityProgress()).probe(batch(), step: 3)?.newScale == nil)
+    }
+
+    @Test func `a resumed run keeps its plan whatever became of the file`() throws {
+        let model = try model()
+        let path = try planFile()
+        let plan = try SparsityPlan(contentsOf: path)
+        try AtomicFile.write(to: path, text: "feed_forward: {0: 0.25}\nrank: 4\n")
+        func resumed(_ plan: SparsityPlan) throws -> TrainingSparsity? {
+            try TrainingSparsity.prepared(
+                TrainingSparsity.Request(
+                    choice: .file(path), section: SparsitySection(), batchOptions: options, fingerprint: "0",
+                    resumedPlan: plan), model: model.model, examples: examples(), onProgress: { _ in }
+            ).sparsity
+        }
+        #expect(try resumed(plan)?.plan == plan)
+        var damaged = plan
+        damaged.gradientShare = 0
+        #expect(throws: InputError.self) { try resumed(damaged) }
+        #expect(!SparsityProgress(scale: 3).isValid && !SparsityProgress(scale: -.infinity).isValid)
+    }
+
+    @Test func `what is left out is reported by layer and part`() throws {
+        let model = try model()
+        var plan = SparsityPlan.uniform(feedForward: 0.5, attention: 0.25, layers: 0..<1)
+        (plan.rank, plan.startStep, plan.endStep) = (4, ScheduleStep(1e18), ScheduleStep(1e19))
+        let path = folder.path + "/late.yaml"
+        try plan.write(to: path)
+        let sparsity = try #require(try prepared(path, for: model, manyExamples).sparsity)
+        let text = sparsity.description.joined(separator: "\n")
+        #expect(text.contains("0.5 of feed-forward left out in layers 0,"))
+        #expect(text.contains("MFLOP a token, dense and sparse: frozen forward"))
+        let report = sparsity.report(step: 7)
+        #expect(report.step == 7 && report.scale == 1 && report.layers.map(\.layer) == [0])
+        #expect(report.layers[0].feedForward == 0.5 && report.layers[0].attention == 0.25)
+        #expect(report.layers[0].keptChannels == model.model.configuration.feedForwardWidth / 2)
+        let forward = try #require(report.operations.first { $0.name == "frozen forward" })
+        #expect(forward.sparse < forward.dense && forward.dense <= forward.plain)
+    }
+
     @Test func `the error of a gap follows from the tokens' differences`() {
         let losses = PairedLosses(dense: [1, 2, 3, 2], sparse: [1.5, 2.5, 3.5, 2.5])
         #expect(abs(losses.gap - 0.25) < 1e-12 && losses.gapError < 1e-9)
