@@ -90,16 +90,21 @@ check-speed: build $(MODEL)/config.json $(GEMMA) ## Every speed and memory bar t
 	$(RUN_SPEED) --save $(SPEED)/$(if $(ONLY),part,quick).jsonl
 
 .PHONY: check-sparse-speed
-check-sparse-speed: ## What sparse steps realise of the speed-up that their operations predict
-	$(MAKE) check-speed ONLY=step,sparsity,billion
+check-sparse-speed: build $(MODEL)/config.json ## What sparse steps realise of the speed-up that their operations predict
+	$(BENCHMARKS) speed --model $(MODEL) --work $(SPEED) --only sparsity --save $(SPEED)/sparse.jsonl
+
+.PHONY: check-sparse-speed-full
+check-sparse-speed-full: build $(MODEL)/config.json ## The same with more rounds and all layers of the larger shape
+	$(BENCHMARKS) speed --model $(MODEL) --work $(SPEED) --only sparsity --form full --save $(SPEED)/sparse.jsonl
 
 .PHONY: check-speed-full
 check-speed-full: build $(MODEL)/config.json $(GEMMA) ## The same in full size with whole epochs, two hours; may be stopped
 	$(RUN_SPEED) --form full --save $(SPEED)/$(if $(ONLY),part,full).jsonl --continue
 
 .PHONY: benchmarks-page
-benchmarks-page: ## Write docs/BENCHMARKS.md from the newest run of check-speed or check-speed-full
-	$(BENCHMARKS) report --page docs/BENCHMARKS.md $$(ls -t $(SPEED)/*.jsonl | grep -E '/(quick|full).jsonl' | head -1)
+benchmarks-page: ## Write docs/BENCHMARKS.md from the newest run of check-speed or -full, and that of check-sparse-speed
+	$(BENCHMARKS) report --page docs/BENCHMARKS.md \
+	    $$(ls -t $(SPEED)/*.jsonl | grep -E '/(quick|full).jsonl' | head -1) $(wildcard $(SPEED)/sparse.jsonl)
 
 .PHONY: check-tokenizers
 check-tokenizers: build $(MODEL)/config.json $(GEMMA) ## Every tokenizer at hand gives the ids of Hugging Face tokenizers, 100 MB each

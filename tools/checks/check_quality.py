@@ -74,16 +74,17 @@ def spread(items: list[str], count: int) -> list[str]:
     return [items[i * len(items) // count] for i in range(count)]
 
 
-def tasks(data: Path, form: Form) -> list[Task]:
+def tasks(data: Path, form: Form, only: str | None = None) -> list[Task]:
     result = []
     for name, size, budgets, answer_tokens in [
         ("arithmetic", form.arithmetic, ["0.8", "0.7", "auto"], 160),
         ("commonsense", form.commonsense, ["0.6", "0.5", "auto"], 12),
     ]:
         folder = data / name
-        if not folder.is_dir():
-            print(f"no {folder}: {name} is left out", file=sys.stderr)
+        if only and name != only:
             continue
+        if not folder.is_dir():
+            sys.exit(f"check-quality: there is no {folder}; --only takes one of the tasks")
         everything = lines(folder / "train.jsonl")
         valid = spread(everything, form.valid)
         held_out = set(valid)
@@ -193,6 +194,8 @@ class Runs:
         for budget in task.budgets:
             ours = [self.result(task, f"sparse-{budget}", seed, ["--sparsity", budget]) for seed in form.seeds]
             plan = Path(ours[0]["folder"]) / "sparsity.yaml"
+            if not all(result["sparsity"] for result in ours):
+                sys.exit(f"check-quality: {task.name} at {budget}: a run found no plan and trained densely: missed")
             found.append(Method(f"SparseLoRA {budget}", ours, plan, has_bars=True))
             if not with_paper or budget == "auto":
                 continue
@@ -218,7 +221,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, required=True, help="where finished runs are kept")
     parser.add_argument("--form", choices=FORMS, default="quick")
     parser.add_argument("--paper", action="store_true", help="the paper's method beside ours")
-    parser.add_argument("--only", help="one task by name")
+    parser.add_argument("--only", choices=["arithmetic", "commonsense"], help="one task")
     parser.add_argument("--seeds", type=int, help="only the first so many seeds of the form")
     options = parser.parse_args()
     form = FORMS[options.form]
@@ -226,9 +229,7 @@ def main() -> None:
     runs = Runs(options.sparselora, options.model, options.cache)
     rows, worst_loss, worst_accuracy = [], -math.inf, -math.inf
 
-    for task in tasks(options.data, form):
-        if options.only and task.name != options.only:
-            continue
+    for task in tasks(options.data, form, options.only):
         methods = runs.methods(task, form, options.paper)
         for method, (seconds, speed) in zip(methods, runs.step_times(task, methods)):
             results = method.results
@@ -254,8 +255,6 @@ def main() -> None:
             if method.has_bars:
                 worst_loss, worst_accuracy = max(worst_loss, gap), max(worst_accuracy, below)
 
-    if not rows:
-        sys.exit("check-quality: there is no data")
     print(
         "| task | method | seeds | of plain LoRA's FLOPs | step | held-out loss | against dense | accuracy "
         "| standard errors |"

@@ -40,8 +40,8 @@ struct TrainingFlags: ParsableArguments {
     @Option(help: "Adapt only the last so many blocks.") var numLayers: Int?
     @Option(
         help: ArgumentHelp(
-            "Leave work out for prompts (SparseLoRA): the share of plain LoRA's operations to spend, e.g. 0.7, or a plan's file.",
-            valueName: "share|file"))
+            "Leave work out for prompts (SparseLoRA): auto, the share of plain LoRA's operations to spend, e.g. 0.7, or a plan's file.",
+            valueName: "auto|share|file"))
     var sparsity: String?
     @Option(help: "Sequences per batch.") var batchSize: Int?
     @Option(
