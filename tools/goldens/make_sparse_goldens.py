@@ -43,7 +43,7 @@ class Case:
     def option(self, name: str):
         defaults = {"dense_sink_tokens": 0, "context_tokens": "labels", "sparse_output_share": 0.0,
                     "feed_forward_adapters": "channel_masked", "pair_aware": False,
-                    "gradient_share": 1.0}  # fmt: skip
+                    "gradient_share": 1.0, "word_threshold": 0.0}  # fmt: skip
         return self.options.get(name, defaults[name])
 
 
@@ -73,6 +73,7 @@ CASES = [
     Case("smollm3", "family-smollm3", layers(4, 0.6), layers(4, 0.5), {"dense_sink_tokens": 1}),
     Case("smollm3-windows", "family-smollm3-windows", layers(3, 0.5), layers(3, 0.5), {"context_tokens": "all"}),
     Case("olmo2", "family-olmo2", layers(2, 0.6), layers(2, 0.5)),
+    Case("olmo3", "family-olmo3", layers(4, 0.6), layers(4, 0.5)),
     Case("granite", "family-granite", layers(2, 0.7), layers(2, 0.5), {"pair_aware": True}),
     Case("llama-gradients", "lora/model", {}, {}, {"gradient_share": 0.4}, adapter="lora/all-linear"),
     Case("qwen2-gradients", "family-qwen2", layers(2, 0.5), layers(2, 0.5), {"gradient_share": 0.7}),
@@ -81,6 +82,8 @@ CASES = [
     Case("phi3-gradients", "family-phi3", layers(2, 0.6), {}, {"gradient_share": 0.5}),
     Case("olmo2-gradients", "family-olmo2", {}, layers(2, 0.5),
          {"gradient_share": 0.25, "feed_forward_adapters": "dense"}),
+    Case("olmo3-words", "family-olmo3", layers(4, 0.5), {}, {"word_threshold": 0.03}),
+    Case("gemma3-words", "family-gemma3", {}, {}, {"word_threshold": 0.025, "gradient_share": 0.5}),
 ]  # fmt: skip
 
 
@@ -364,7 +367,7 @@ def run(case: Case, folder: Path, seed: int):
     share = case.option("gradient_share")
     choices = [GradientChoice(batch, share, block) for block in decoder.layers[:-1]] if share < 1 else []
     logits = model(input_ids=batch.tokens, attention_mask=batch.mask).logits
-    loss = F.cross_entropy(logits.flatten(0, 1), batch.targets.flatten(), ignore_index=-100, reduction="sum")
+    loss = summed_loss(logits.flatten(0, 1), batch.targets.flatten(), case.option("word_threshold"))
     loss.backward()
     if not all(choice.is_clear for choice in choices):
         raise Margin
@@ -381,6 +384,17 @@ def run(case: Case, folder: Path, seed: int):
                 continue
             expected[f"kept.{block.layer}.{SETS.get(name, name)}"] = torch.tensor(channels, dtype=torch.int32)
     return expected, blocks
+
+
+def summed_loss(logits: torch.Tensor, targets: torch.Tensor, word_threshold: float) -> torch.Tensor:
+    """Cross-entropy whose gradient lacks the words that no scored row finds so probable."""
+    scored = targets >= 0
+    logits, targets = logits[scored], targets[scored]
+    probabilities = logits.detach().softmax(-1).amax(0)
+    if word_threshold and ((probabilities / word_threshold).log().abs() < SMALLEST_MARGIN).any():
+        raise Margin
+    reached = torch.where(probabilities >= word_threshold, logits, logits.detach())
+    return (reached.logsumexp(-1) - logits.gather(1, targets[:, None])[:, 0]).sum()
 
 
 def write_predictors(case: Case, blocks: list[SparseBlock], folder: Path) -> None:

@@ -110,7 +110,7 @@ struct BlockCostCounter {
             add(product, inputNeedsGradient: inputNeedsGradient)
             // The published estimator scores every context row through its factors.
             if plan.method == .paper, share > 0 {
-                cost.estimator += product.lowRank(plan.rank, product.rows.sparse)
+                cost.estimator += product.lowRank(estimatorRank, product.rows.sparse)
             }
         }
         let attentionNeedsGradient = inputNeedsGradient || [query, key, value].contains { $0.rank > 0 }
@@ -129,6 +129,9 @@ struct BlockCostCounter {
         add(output, inputNeedsGradient: attentionNeedsGradient)
         return attentionNeedsGradient || output.rank > 0
     }
+
+    /// No weight has more singular values than the model's width.
+    private var estimatorRank: Int { min(plan.rank, model.width) }
 
     /// Gives whether the result needs a gradient.
     private mutating func countFeedForward(
@@ -159,7 +162,7 @@ struct BlockCostCounter {
                 cost.estimator += (1 + (needsGradient ? gradients.sparse : 0)) * map
             case .paper:
                 // The published estimator scores one mean row of each sequence.
-                cost.estimator += 2 * gate.lowRank(plan.rank, sequenceCount)
+                cost.estimator += 2 * gate.lowRank(estimatorRank, sequenceCount)
             default: break
             }
         }

@@ -9,6 +9,9 @@ package enum PredictorFiles {
     static let configuration = "config.json"
     static let weights = "model.safetensors"
 
+    /// Whether a folder holds factors.
+    package static func areIn(_ folder: String) -> Bool { FileStatus(path: "\(folder)/\(weights)") == .file }
+
     /// Reads a folder's factors.
     ///
     /// - Parameter fingerprint: the model's, checked against the folder's where it has one.

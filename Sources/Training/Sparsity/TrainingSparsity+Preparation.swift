@@ -67,7 +67,7 @@ extension TrainingSparsity {
         _ request: Request, model: CausalLM, examples: [TokenizedExample],
         onProgress: @escaping (PlanningProgress) -> Void
     ) throws(InputError) -> (sparsity: TrainingSparsity?, notes: [String]) {
-        let section = request.section
+        var section = request.section
         var given = request.resumedPlan
         var (budget, location): (Double?, String) = (nil, "")
         switch request.choice {
@@ -76,6 +76,8 @@ extension TrainingSparsity {
         case .file(let path):
             if given == nil { given = try SparsityPlan(contentsOf: path, mode: section.mode) }
             location = path
+            // A published folder holds predictors beside its plans.
+            if section.predictors == nil, PredictorFiles.areIn(path) { section.predictors = path }
         }
         if request.resumedPlan != nil { location = "the resumed run's \(RunFolder.sparsityPlanName)" }
         try given?.validate(for: model.configuration, fingerprint: request.fingerprint, location: location)

@@ -19,6 +19,7 @@ final class PolicySpy: SparsityPolicy {
     var sparseOutputShare: Double { policy.sparseOutputShare }
     var allowsSharedPrefixes: Bool { policy.allowsSharedPrefixes }
     var gradientShare: Double { policy.gradientShare }
+    var wordThreshold: Double { policy.wordThreshold }
     func prepare(step: Int) { policy.prepare(step: step) }
 
     func forget() { (kept, contextRows) = ([:], [:]) }

@@ -12,8 +12,9 @@ import Testing
     static let cases = [
         "llama", "llama-bias", "llama-bias-dense-adapters", "llama-head-width", "mistral", "qwen2",
         "qwen2-windows", "qwen3", "qwen3-bias-windows", "gemma", "gemma2", "gemma3", "gemma3-older-config",
-        "phi3", "phi3-longrope", "smollm3", "smollm3-windows", "olmo2", "granite",
+        "phi3", "phi3-longrope", "smollm3", "smollm3-windows", "olmo2", "olmo3", "granite",
         "llama-gradients", "qwen2-gradients", "gemma3-gradients", "phi3-gradients", "olmo2-gradients",
+        "olmo3-words", "gemma3-words",
     ]
 
     /// f32 in another order: 1e-5 in practice.
