@@ -17,6 +17,10 @@ public struct StepProfile: Codable, Sendable, Equatable {
         public var seconds: Double
         /// Share of the step's time, 0...1.
         public var share: Double
+        /// Billions of floating-point operations in a step; 0 for operations whose cost is their traffic.
+        public var gigaflops = 0.0
+        /// Billions of bytes in a step, each operand counted once; 0 where operands do not tell.
+        public var gigabytes = 0.0
         /// Billions of floating-point operations a second; nil for operations whose cost is their traffic.
         public var gigaflopsPerSecond: Double?
         /// Billions of bytes a second, each operand counted once; nil where operands do not tell.
@@ -54,6 +58,7 @@ extension StepProfile {
                 phase: phase.rawValue, operation: name, calls: Double(totals.calls) / count,
                 seconds: 1e-9 * Double(totals.nanoseconds) / count,
                 share: total > 0 ? Double(totals.nanoseconds) / total : 0,
+                gigaflops: 1e-9 * totals.flops / count, gigabytes: 1e-9 * totals.bytes / count,
                 gigaflopsPerSecond: rate(totals.flops), gigabytesPerSecond: rate(totals.bytes))
         }
         rows = OperationProfile.Phase.allCases.flatMap { phase -> [Row] in
@@ -76,7 +81,7 @@ extension StepProfile {
     public var table: [String] {
         var lines = [
             "profile     \(Self.text(secondsPerStep, 3)) s a step, mean of \(steps) step\(steps == 1 ? "" : "s")",
-            Self.line(["share", "seconds", "calls", "GFLOP/s", "GB/s"], "operation"),
+            Self.line(["share", "seconds", "calls", "GFLOP", "GFLOP/s", "GB", "GB/s"], "operation"),
         ]
         for phase in OperationProfile.Phase.allCases.map(\.rawValue) {
             let rows = rows.filter { $0.phase == phase }
@@ -84,7 +89,9 @@ extension StepProfile {
             func sum(_ rows: [Row], _ name: String) -> Row {
                 Row(
                     phase: phase, operation: name, calls: rows.reduce(0) { $0 + $1.calls },
-                    seconds: rows.reduce(0) { $0 + $1.seconds }, share: rows.reduce(0) { $0 + $1.share })
+                    seconds: rows.reduce(0) { $0 + $1.seconds }, share: rows.reduce(0) { $0 + $1.share },
+                    gigaflops: rows.reduce(0) { $0 + $1.gigaflops },
+                    gigabytes: rows.reduce(0) { $0 + $1.gigabytes })
             }
             lines.append(Self.line(sum(rows, phase), indent: ""))
             lines += rows.filter { $0.share >= Self.smallShare }.map { Self.line($0) }
@@ -100,13 +107,15 @@ extension StepProfile {
         line(
             [
                 text(100 * row.share, 1) + "%", text(row.seconds, 4), text(row.calls, 0),
+                row.gigaflops > 0 ? text(row.gigaflops, 1) : "",
                 row.gigaflopsPerSecond.map { text($0, 1) } ?? "",
+                row.gigabytes > 0 ? text(row.gigabytes, 2) : "",
                 row.gigabytesPerSecond.map { text($0, 1) } ?? "",
             ], indent + row.operation)
     }
 
     private static func line(_ cells: [String], _ name: String) -> String {
-        zip(cells, [8, 9, 7, 9, 7]).map { String(repeating: " ", count: max(0, $1 - $0.count)) + $0 }
+        zip(cells, [8, 9, 7, 8, 9, 8, 7]).map { String(repeating: " ", count: max(0, $1 - $0.count)) + $0 }
             .joined() + "  " + name
     }
 
