@@ -72,15 +72,14 @@ extension TrainingConfiguration {
                 share > 0 && share <= 1, "sparsity.plan",
                 "auto, a share of plain LoRA's operations above 0 and up to 1, or a plan's file", share)
         }
-        if case .file = sparsity.plan {
-        } else {
-            try require(
-                sparsity.mode == nil, "sparsity.mode", "null without a plan's file", sparsity.mode ?? "",
-                advice: "It names one of several plans in a published file.")
-            try require(
-                sparsity.predictors == nil, "sparsity.predictors", "null without a plan's file",
-                sparsity.predictors ?? "", advice: "Only plans of method paper read predictors.")
-        }
+        var readsPlan = false
+        if case .file = sparsity.plan { readsPlan = true }
+        try require(
+            readsPlan || sparsity.mode == nil, "sparsity.mode", "null without a plan's file",
+            sparsity.mode ?? "", advice: "It names one of several plans in a published file.")
+        try require(
+            readsPlan || sparsity.predictors == nil, "sparsity.predictors", "null without a plan's file",
+            sparsity.predictors ?? "", advice: "Only plans of method paper read predictors.")
         if let tokens = sparsity.calibrationTokens {
             try require(
                 (256...1_048_576).contains(tokens), "sparsity.calibration_tokens",
