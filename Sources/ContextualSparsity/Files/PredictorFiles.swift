@@ -23,7 +23,7 @@ package enum PredictorFiles {
         typealias Keys = PredictorConfigurationKeys
         let fields = try ConfigurationFields(fileAt: "\(folder)/\(configuration)")
         try fields.refuseKeys(besides: Keys.all)
-        let rank = try fields.integer(Keys.rank, in: 1...8192)
+        let rank = try fields.integer(Keys.rank, in: SparsityPlan.ranks)
         var predictors = SparsityPredictors(
             rank: rank, baseModel: try fields.string(Keys.baseModel, default: ""))
         if fields.has(Keys.fingerprint) { predictors.fingerprint = try fields.string(Keys.fingerprint) }

@@ -13,14 +13,15 @@ extension SparsityPlan {
         rank = 8
         let mode = try fields.string("mode", default: "svd_8")
         if mode.hasPrefix("svd_"), let rank = SparsityPlanShares.number(mode.dropFirst(4)),
-            (1...8192).contains(rank)
+            SparsityPlan.ranks.contains(rank)
         {
             self.rank = rank
         } else if mode == "random" {
             method = .random
         } else if mode != "dense" {
             throw InputError(
-                "\(fields.location) mode", expected: "svd_RANK (1 to 8192), random or dense",
+                "\(fields.location) mode",
+                expected: "svd_RANK (1 to \(SparsityPlan.ranks.upperBound)), random or dense",
                 found: "\"\(mode.prefix(40))\"")
         }
         try setShares(fields, "sparsity")
@@ -70,7 +71,7 @@ extension SparsityPlan {
         }
         try chosen.refuseKeys(besides: ["layer_sparsity"])
         self.init(method: .paper)
-        rank = try fields.integer(PredictorConfigurationKeys.rank, in: 1...8192, default: 8)
+        rank = try fields.integer(PredictorConfigurationKeys.rank, in: SparsityPlan.ranks, default: 8)
         if fields.has(PredictorConfigurationKeys.fingerprint) {
             fingerprint = try fields.string(PredictorConfigurationKeys.fingerprint)
         }
@@ -82,7 +83,7 @@ extension SparsityPlan {
     init(savedConfiguration fields: ConfigurationFields) throws(InputError) {
         try fields.refuseKeys(besides: ["layer_sparsity", "predictor_rank", "path", "start_step", "end_step"])
         self.init(method: .paper)
-        rank = try fields.integer("predictor_rank", in: 1...8192, default: 8)
+        rank = try fields.integer("predictor_rank", in: SparsityPlan.ranks, default: 8)
         startStep = try fields.scheduleStep("start_step", default: ScheduleStep(0))
         endStep = try fields.scheduleStep("end_step", default: ScheduleStep(1))
         try setShares(fields, "layer_sparsity")

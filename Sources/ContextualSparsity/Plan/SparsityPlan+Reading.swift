@@ -27,8 +27,7 @@ enum SparsityPlanKeys {
     static let all = [
         method, feedForward, attention, rank, startStep, endStep, contextTokens, denseSinkTokens,
         sparseOutputShare, feedForwardAdapters, gradientShare, wordThreshold, wordShare, pairAware,
-        fingerprint,
-        flopShare, predictedLossRise, predictedTrainingRise,
+        fingerprint, flopShare, predictedLossRise, predictedTrainingRise,
     ]
 }
 
@@ -85,7 +84,7 @@ extension SparsityPlan {
         }
         feedForward = try fields.shares(Keys.feedForward)
         attention = try fields.shares(Keys.attention)
-        rank = try fields.integer(Keys.rank, in: 1...8192, default: method == .paper ? 8 : rank)
+        rank = try fields.integer(Keys.rank, in: SparsityPlan.ranks, default: method == .paper ? 8 : rank)
         startStep = try fields.scheduleStep(Keys.startStep, default: startStep)
         endStep = try fields.scheduleStep(Keys.endStep, default: endStep)
         contextTokens = try fields.choice(Keys.contextTokens, default: contextTokens)

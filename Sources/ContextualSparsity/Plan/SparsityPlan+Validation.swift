@@ -4,6 +4,9 @@ package import FileSupport
 package import Models
 
 extension SparsityPlan {
+    /// Ranks that files may ask for.
+    static let ranks = 1...8192
+
     /// Throws unless every number is in range, every layer exists and the fingerprints, where known, are equal.
     ///
     /// - Parameters:

@@ -121,7 +121,11 @@ public struct SparsityPlan: Equatable, Sendable {
     }
 
     /// The layers in which shares are above 0, such as `3-9, 12`.
-    package static func layerList(_ shares: [Int: Double]) -> String { SparsityPlanShares.layerList(shares) }
+    package static func layerList(_ shares: [Int: Double]) -> String {
+        SparsityPlanShares.ranges(shares.compactMapValues { $0 > 0 ? 1 : nil }).map { layers, _ in
+            layers.count == 1 ? "\(layers.lowerBound)" : "\(layers.lowerBound)-\(layers.upperBound)"
+        }.joined(separator: ", ")
+    }
 
     /// Whether step `step`, counted from 0, of a run of `total` steps is sparse.
     public func isSparse(step: Int, of total: Int) -> Bool {

@@ -79,13 +79,6 @@ enum SparsityPlanShares {
         return number.reduce(0) { $0 * 10 + Int($1 - 0x30) }
     }
 
-    /// The layers with shares above 0, such as `3-9, 12`.
-    static func layerList(_ shares: [Int: Double]) -> String {
-        ranges(shares.compactMapValues { $0 > 0 ? 1 : nil }).map { layers, _ in
-            layers.count == 1 ? "\(layers.lowerBound)" : "\(layers.lowerBound)-\(layers.upperBound)"
-        }.joined(separator: ", ")
-    }
-
     /// Neighbouring layers with one share as ranges, ascending; shares of 0 are left out.
     static func ranges(_ shares: [Int: Double]) -> [(layers: ClosedRange<Int>, share: Double)] {
         var ranges: [(layers: ClosedRange<Int>, share: Double)] = []

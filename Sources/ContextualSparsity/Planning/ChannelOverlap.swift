@@ -20,14 +20,6 @@ package final class ChannelOverlap: SparsityPolicy {
     package var sparseOutputShare: Double { policy.sparseOutputShare }
     package var allowsSharedPrefixes: Bool { policy.allowsSharedPrefixes }
 
-    package func projections(
-        layer: Int, input: Tensor, rows: RowPartition, on backend: any Backend
-    ) -> ProjectionUses? { nil }
-
-    package func attentionOutput(
-        layer: Int, input: Tensor, rows: RowPartition, on backend: any Backend
-    ) -> ChannelUse? { nil }
-
     package func feedForward(
         layer: Int, input: Tensor, rows: RowPartition, on backend: any Backend
     ) -> ChannelUse? {

@@ -18,6 +18,7 @@ final class RememberingPolicy: SparsityPolicy {
     var sparseOutputShare: Double { policy.sparseOutputShare }
     var allowsSharedPrefixes: Bool { policy.allowsSharedPrefixes }
     var gradientShare: Double { policy.gradientShare }
+    var wordThreshold: Double { policy.wordThreshold }
 
     func projections(
         layer: Int, input: Tensor, rows: RowPartition, on backend: any Backend

@@ -63,4 +63,15 @@ extension SparsityPolicy {
     package var gradientShare: Double { 1 }
     package var wordThreshold: Double { 0 }
     package func prepare(step: Int) {}
+
+    // A policy answers for the blocks that it has something to say about.
+    package func projections(
+        layer: Int, input: Tensor, rows: RowPartition, on backend: any Backend
+    ) -> ProjectionUses? { nil }
+    package func attentionOutput(
+        layer: Int, input: Tensor, rows: RowPartition, on backend: any Backend
+    ) -> ChannelUse? { nil }
+    package func feedForward(
+        layer: Int, input: Tensor, rows: RowPartition, on backend: any Backend
+    ) -> ChannelUse? { nil }
 }

@@ -75,7 +75,7 @@ package final class SparsityPlanner {
             if !section.exactGradients { base.gradientShare = TrainingHarm.leastGradientShare }
             let least = BudgetAllocation.leastShare(
                 layerCount: model.configuration.layerCount, base: base
-            ) { [ranks] in Self.cost($0, sample, model, ranks) }
+            ) { [ranks] in sample.operations(model.configuration, ranks, under: $0) }
             guard least <= share else { throw Self.unaffordable(share, least: least) }
         }
         let measured = BlockSensitivity.measuredPlan(layerCount: model.configuration.layerCount)
@@ -98,7 +98,7 @@ package final class SparsityPlanner {
         let sample = SparsitySample(
             examples, options: batchOptions,
             contextTokens: section.calibrationTokens ?? SparsitySample.size(for: examples))
-        guard sample.isEnough(for: SparsityPlan(), width: model.configuration.width) else {
+        guard sample.isEnough(for: nil, width: model.configuration.width) else {
             throw InputError("sparsity", sample.tooFew)
         }
         try self.init(
@@ -106,12 +106,8 @@ package final class SparsityPlanner {
             onProgress: onProgress)
     }
 
-    private func cost(_ plan: SparsityPlan?) -> Double { Self.cost(plan, sample, model, ranks) }
-
-    private static func cost(
-        _ plan: SparsityPlan?, _ sample: SparsitySample, _ model: CausalLM, _ ranks: AdapterRanks
-    ) -> Double {
-        sample.cost(model.configuration, ranks, plan.map { .under($0) } ?? .plain).total
+    private func cost(_ plan: SparsityPlan?) -> Double {
+        sample.operations(model.configuration, ranks, under: plan)
     }
 
     private static func unaffordable(_ share: Double, least: Double) -> InputError {
@@ -211,14 +207,11 @@ package final class SparsityPlanner {
         plan.predictedTrainingRise = rounded(
             TrainingHarm.rise(ofDivergence: reading.divergence / sensitivity.denseLoss) + missing.rise)
         plan.fingerprint = fingerprint
-        func cost(_ work: SparsitySample.Work) -> StepCost { sample.cost(model.configuration, ranks, work) }
-        let (dense, sparse) = (cost(.dense), cost(.under(plan)))
+        let costs = sample.costs(model.configuration, ranks, under: plan)
         return PlannedSparsity(
             plan: plan, policy: policy, sensitivity: sensitivity, reading: reading,
             scoredTokens: meter.scoredTokens,
-            operations: .init(
-                plain: cost(.plain), dense: dense, sparse: sparse, tokens: sample.rows.tokenCount),
-            speedUp: sparse.speedUp(over: dense))
+            operations: .init(costs), speedUp: costs.speedUp)
     }
 
     /// Four digits after the point are more than a sample can tell.

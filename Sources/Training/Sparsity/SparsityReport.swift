@@ -43,12 +43,11 @@ public struct SparsityReport: Codable, Sendable, Equatable {
 }
 
 extension [SparsityReport.Part] {
-    /// Costs of the same work done in three ways.
-    init(plain: StepCost, dense: StepCost, sparse: StepCost, tokens: Int) {
+    init(_ costs: PlanCosts) {
         func perToken(_ operations: Double) -> Double {
-            (operations / Double(Swift.max(1, tokens)) / 1e4).rounded() / 100
+            (operations / Double(Swift.max(1, costs.tokens)) / 1e4).rounded() / 100
         }
-        self = zip(plain.parts, zip(dense.parts, sparse.parts)).map { plain, others in
+        self = zip(costs.plain.parts, zip(costs.dense.parts, costs.sparse.parts)).map { plain, others in
             SparsityReport.Part(
                 name: plain.name, plain: perToken(plain.operations), dense: perToken(others.0.operations),
                 sparse: perToken(others.1.operations))

@@ -46,14 +46,14 @@ struct SparsitySample {
 
     /// Whether a plan can be fitted on it, or has nothing to fit.
     ///
-    /// - Parameter width: of the model: no map that is fitted has a higher rank.
-    func isEnough(for plan: SparsityPlan, width: Int) -> Bool {
-        let isFitted = plan.method == .calibrated && !(plan.feedForward.isEmpty && plan.attention.isEmpty)
-        let isMade = plan == SparsityPlan()
-        guard isFitted || isMade else {
+    /// - Parameters:
+    ///   - plan: nil for one that is yet to be made.
+    ///   - width: of the model: no map that is fitted has a higher rank.
+    func isEnough(for plan: SparsityPlan?, width: Int) -> Bool {
+        if let plan, plan.method != .calibrated || plan.feedForward.isEmpty && plan.attention.isEmpty {
             return plan.contextTokens == .all || contextTokens > 0 || plan.gradientShare < 1
         }
-        return contextTokens >= 4 * min(plan.rank, width)
+        return contextTokens >= 4 * min((plan ?? SparsityPlan()).rank, width)
     }
 
     /// What to say where it is not.
@@ -86,6 +86,19 @@ struct SparsitySample {
         case .dense: StepCost(shape, adapters: ranks, rows: rows)
         case .under(let plan): StepCost(shape, adapters: ranks, rows: rows, plan: plan)
         }
+    }
+
+    /// The same as one number; without a plan those of plain LoRA.
+    func operations(_ shape: DecoderConfiguration, _ ranks: AdapterRanks, under plan: SparsityPlan?) -> Double
+    {
+        cost(shape, ranks, plan.map { .under($0) } ?? .plain).total
+    }
+
+    /// Operations of all counted examples together, in every way, for a plan.
+    func costs(_ shape: DecoderConfiguration, _ ranks: AdapterRanks, under plan: SparsityPlan) -> PlanCosts {
+        PlanCosts(
+            plain: cost(shape, ranks, .plain), dense: cost(shape, ranks, .dense),
+            sparse: cost(shape, ranks, .under(plan)), tokens: rows.tokenCount)
     }
 
     /// A small batch to compare passes on, with the tokens that its output rows should predict.
@@ -135,22 +148,23 @@ extension StepRows {
     }
 }
 
+/// What a plan's steps cost beside those without it.
+struct PlanCosts {
+    let plain: StepCost
+    let dense: StepCost
+    let sparse: StepCost
+    let tokens: Int
+
+    /// Expected of sparse steps over dense ones of this program.
+    var speedUp: Double { sparse.speedUp(over: dense) }
+}
+
 /// Leaves words out of the gradient and nothing else.
 private final class WordThreshold: SparsityPolicy {
     let wordThreshold: Double
     let denseLeadingTokens = 0
 
     init(_ wordThreshold: Double) { self.wordThreshold = wordThreshold }
-
-    func projections(
-        layer: Int, input: Tensor, rows: RowPartition, on backend: any Backend
-    ) -> ProjectionUses? { nil }
-    func attentionOutput(
-        layer: Int, input: Tensor, rows: RowPartition, on backend: any Backend
-    ) -> ChannelUse? { nil }
-    func feedForward(
-        layer: Int, input: Tensor, rows: RowPartition, on backend: any Backend
-    ) -> ChannelUse? { nil }
 }
 
 extension Batch {

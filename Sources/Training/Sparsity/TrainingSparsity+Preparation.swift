@@ -84,7 +84,7 @@ extension TrainingSparsity {
         let sample = SparsitySample(
             examples, options: request.batchOptions,
             contextTokens: section.calibrationTokens ?? SparsitySample.size(for: examples))
-        guard sample.isEnough(for: given ?? SparsityPlan(), width: model.configuration.width) else {
+        guard sample.isEnough(for: given, width: model.configuration.width) else {
             return (nil, ["\(sample.tooFew): training densely"])
         }
         let policies = SparsityPolicies(

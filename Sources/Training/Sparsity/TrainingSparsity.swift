@@ -31,7 +31,7 @@ package final class TrainingSparsity {
     private var section: SparsitySection { policies.section }
 
     /// Probes that the stop rule pools: one batch's gap is mostly noise.
-    private static let window = 3
+    fileprivate static let window = 3
 
     init(
         _ plan: SparsityPlan, policy: (any SparsityPolicy)?, progress: SparsityProgress, hasStopRule: Bool,
@@ -131,22 +131,15 @@ package final class TrainingSparsity {
         }
         return SparsityReport(
             step: step, scale: scale, layers: layers, gradientShare: scaled.gradientShare,
-            wordThreshold: scaled.wordThreshold, operations: operations)
+            wordThreshold: scaled.wordThreshold, operations: .init(costs))
     }
 
-    private func cost(_ work: SparsitySample.Work) -> StepCost {
-        sample.cost(model.configuration, ranks, work)
-    }
-
-    private var operations: [SparsityReport.Part] {
-        .init(
-            plain: cost(.plain), dense: cost(.dense), sparse: cost(.under(scaled)),
-            tokens: sample.rows.tokenCount)
-    }
+    private var costs: PlanCosts { sample.costs(model.configuration, ranks, under: scaled) }
 
     /// Facts for people, a line each.
     package var description: [String] {
-        let (plain, dense, sparse) = (cost(.plain), cost(.dense), cost(.under(scaled)))
+        let costs = costs
+        let (plain, dense, sparse) = (costs.plain, costs.dense, costs.sparse)
         let tokens = Double(max(1, sample.rows.tokenCount))
         func perToken(_ cost: StepCost) -> String { "\(rounded(cost.total / tokens / 1e6, 0))" }
         func percent(_ share: Double) -> String { "\(rounded(100 * share, 0))%" }
@@ -154,10 +147,10 @@ package final class TrainingSparsity {
             "\(plan.method.rawValue), \(scaled.blockSummary)",
             "\(perToken(sparse)) of plain LoRA's \(perToken(plain)) MFLOP a token "
                 + "(\(percent(sparse.total / max(1, plain.total))); a dense step takes \(perToken(dense))), "
-                + "\(rounded(sparse.speedUp(over: dense), 2))x expected over dense, "
+                + "\(rounded(costs.speedUp, 2))x expected over dense, "
                 + "\(percent(1 - Double(sample.rows.labelledCount) / tokens)) of the tokens are context, "
                 + "sparse from \(plan.startStep.summary) to \(plan.endStep.summary)",
-            operations.line,
+            [SparsityReport.Part](costs).line,
         ]
         if let rise = plan.predictedLossRise {
             lines.append("predicted rise of the loss in sparse passes: \(rounded(100 * rise, 1))%")
@@ -176,14 +169,14 @@ package final class TrainingSparsity {
 package struct SparsityProgress: Codable, Equatable, Sendable {
     /// By what the plan's shares are multiplied, from 0, which is dense, to 1.
     var scale = 1.0
-    /// Of the last probes, fewer than decide.
+    /// Of the last probes, as many as decide at most.
     var gaps: [PairedLosses] = []
 
     package init() {}
 
     init(scale: Double, gaps: [PairedLosses] = []) { (self.scale, self.gaps) = (scale, gaps) }
 
-    var isValid: Bool { (0...1).contains(scale) && gaps.count < 1000 }
+    var isValid: Bool { (0...1).contains(scale) && gaps.count <= TrainingSparsity.window }
 }
 
 /// Losses of the same tokens in a dense and a sparse pass, summed.

@@ -73,12 +73,6 @@ import Testing
         var input: [Float] = []
         var rows: [Int32] = []
 
-        func projections(
-            layer: Int, input: Tensor, rows: RowPartition, on backend: any Backend
-        ) -> ProjectionUses? { nil }
-        func attentionOutput(
-            layer: Int, input: Tensor, rows: RowPartition, on backend: any Backend
-        ) -> ChannelUse? { nil }
         func feedForward(
             layer: Int, input: Tensor, rows: RowPartition, on backend: any Backend
         ) -> ChannelUse? {

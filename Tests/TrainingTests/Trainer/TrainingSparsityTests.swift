@@ -11,12 +11,12 @@ import Testing
 @testable import Training
 
 @Suite struct `Contextual sparsity in training` {
-    private let options = BatchOptions(sequences: 4, seed: 1)
-    private let folder: TemporaryFolder
+    let options = BatchOptions(sequences: 4, seed: 1)
+    let folder: TemporaryFolder
 
     init() throws { folder = try TemporaryFolder() }
 
-    private func model() throws -> AdaptedModel {
+    func model() throws -> AdaptedModel {
         let model = try CausalLM(
             ModelSource(path: GoldenFolder("lora/model").path), computeType: .float32, backend: CPUBackend())
         var configuration = TrainingConfiguration()
@@ -25,7 +25,7 @@ import Testing
     }
 
     /// Prompts of a dozen tokens, answers of four.
-    private func examples(promptLength: Int = 12) -> [TokenizedExample] {
+    func examples(promptLength: Int = 12) -> [TokenizedExample] {
         var random = SeededGenerator(seed: 3, stream: 0)
         return (0..<24).map { _ in
             let tokens = (0..<promptLength + 4).map { _ in Int32(random.next() % 60) }
@@ -33,7 +33,7 @@ import Testing
         }
     }
 
-    private func prepared(
+    func prepared(
         _ choice: String, for model: AdaptedModel, _ examples: [TokenizedExample],
         section: SparsitySection = SparsitySection(), progress: SparsityProgress = SparsityProgress(),
         onProgress: @escaping (PlanningProgress) -> Void = { _ in }
@@ -45,7 +45,7 @@ import Testing
     }
 
     /// Half of the first layer's channels: the other of the two layers is the last, which has nothing to leave out.
-    private func planFile(
+    func planFile(
         attention: Double = 0, gradientShare: Double = 1
     ) throws -> String {
         let path = folder.path + "/plan.yaml"
@@ -227,9 +227,9 @@ import Testing
         #expect(checkpointed.gradients == plain.gradients)
     }
 
-    private var manyExamples: [TokenizedExample] { (0..<6).flatMap { _ in examples() } }
+    var manyExamples: [TokenizedExample] { (0..<6).flatMap { _ in examples() } }
 
-    private func batch() -> Batch {
+    func batch() -> Batch {
         var stream = BatchStream(examples(), options: options)
         return stream.next()
     }
@@ -248,92 +248,6 @@ import Testing
         #expect(abs(sparse.contextShare - 10.0 / 15) < 1e-9)
     }
 
-    @Test func `a probe compares a sparse pass with a dense one and does not disturb the run`() throws {
-        var section = SparsitySection()
-        section.probeInterval = 10
-        let model = try model()
-        let sparsity = try #require(
-            try prepared(planFile(), for: model, examples(), section: section).sparsity)
-        sparsity.prepare(step: 50, of: 100)
-        #expect(try sparsity.probe(batch(), step: 51) == nil)
-        let probe = try #require(try sparsity.probe(batch(), step: 60))
-        #expect(probe.denseLoss != probe.sparseLoss)
-        #expect(
-            probe.layers.count == 1 && probe.layers[0].kept == model.model.configuration.feedForwardWidth / 2)
-        #expect((0...1).contains(probe.layers[0].overlap))
-        // A plan from a file is the user's: it is watched, not changed.
-        #expect(probe.newScale == nil && sparsity.scale == 1)
-    }
-
-    @Test func `with auto, three probes beyond the bound halve the shares, three more end sparsity`() throws {
-        var section = SparsitySection()
-        section.probeInterval = 1
-        section.lossBound = 0.5
-        let model = try model()
-        let found = try #require(try prepared("auto", for: model, manyExamples, section: section).sparsity)
-        section.lossBound = -1
-        let sample = SparsitySample(manyExamples, options: options, contextTokens: 512)
-        let sparsity = try TrainingSparsity(
-            found.plan, policy: nil, progress: SparsityProgress(), hasStopRule: true,
-            policies: SparsityPolicies(
-                model: model.model, fingerprint: "0", sample: sample, section: section, seed: 1))
-        sparsity.prepare(step: 50, of: 100)
-        let scales = try (1...3).map { try #require(try sparsity.probe(batch(), step: $0)).newScale }
-        #expect(scales == [nil, nil, 0.5])
-        let cost = sparsity.cost(of: [batch()])
-        #expect(cost.isSparse && cost.flops < cost.denseFlops)
-        _ = try (4...6).map { try sparsity.probe(batch(), step: $0) }
-        #expect(sparsity.scale == 0)
-        sparsity.prepare(step: 60, of: 100)
-        #expect(sparsity.activePolicy == nil)
-        #expect(try sparsity.probe(batch(), step: 61) == nil)
-    }
-
-    @Test func `a resumed run counts the probes before its checkpoint`() throws {
-        var section = SparsitySection()
-        section.probeInterval = 1
-        section.lossBound = 0.5
-        let model = try model()
-        let found = try #require(try prepared("auto", for: model, manyExamples, section: section).sparsity)
-        section.lossBound = -1
-        let policies = SparsityPolicies(
-            model: model.model, fingerprint: "0",
-            sample: SparsitySample(manyExamples, options: options, contextTokens: 512), section: section,
-            seed: 1)
-        func sparsity(_ progress: SparsityProgress) throws -> TrainingSparsity {
-            let made = try TrainingSparsity(
-                found.plan, policy: nil, progress: progress, hasStopRule: true, policies: policies)
-            made.prepare(step: 50, of: 100)
-            return made
-        }
-        let first = try sparsity(SparsityProgress())
-        for step in 1...2 { #expect(try first.probe(batch(), step: step)?.newScale == nil) }
-        let saved = ConfigurationEncoder.encode(first.progress)
-        let read = try ConfigurationDecoder.decode(SparsityProgress.self, from: saved, layer: "state")
-        #expect(read == first.progress && read.gaps.count == 2)
-        #expect(try sparsity(read).probe(batch(), step: 3)?.newScale == 0.5)
-        #expect(try sparsity(SparsityProgress()).probe(batch(), step: 3)?.newScale == nil)
-    }
-
-    @Test func `a resumed run keeps its plan whatever became of the file`() throws {
-        let model = try model()
-        let path = try planFile()
-        let plan = try SparsityPlan(contentsOf: path)
-        try AtomicFile.write(to: path, text: "feed_forward: {0: 0.25}\nrank: 4\n")
-        func resumed(_ plan: SparsityPlan) throws -> TrainingSparsity? {
-            try TrainingSparsity.prepared(
-                TrainingSparsity.Request(
-                    choice: .file(path), section: SparsitySection(), batchOptions: options, fingerprint: "0",
-                    resumedPlan: plan), model: model.model, examples: examples(), onProgress: { _ in }
-            ).sparsity
-        }
-        #expect(try resumed(plan)?.plan == plan)
-        var damaged = plan
-        damaged.gradientShare = 0
-        #expect(throws: InputError.self) { try resumed(damaged) }
-        #expect(!SparsityProgress(scale: 3).isValid && !SparsityProgress(scale: -.infinity).isValid)
-    }
-
     @Test func `what is left out is reported by layer and part`() throws {
         let model = try model()
         var plan = SparsityPlan.uniform(feedForward: 0.5, attention: 0.25, layers: 0..<1)
@@ -350,28 +264,6 @@ import Testing
         #expect(report.layers[0].keptChannels == model.model.configuration.feedForwardWidth / 2)
         let forward = try #require(report.operations.first { $0.name == "frozen forward" })
         #expect(forward.sparse < forward.dense && forward.dense <= forward.plain)
-    }
-
-    @Test func `the error of a gap follows from the tokens' differences`() {
-        let losses = PairedLosses(dense: [1, 2, 3, 2], sparse: [1.5, 2.5, 3.5, 2.5])
-        #expect(abs(losses.gap - 0.25) < 1e-12 && losses.gapError < 1e-9)
-        // Differences of +1 and -1: no gap, an error of 1 / sqrt(3) in a mean loss of 2.
-        let noise = PairedLosses(dense: [1, 2, 3, 2], sparse: [2, 1, 4, 1])
-        #expect(abs(noise.gap) < 1e-12)
-        #expect(abs(noise.gapError - 1 / 3.0.squareRoot() / 2) < 1e-12)
-        let both = losses + noise
-        #expect(both.count == 8 && abs(both.gap - 0.125) < 1e-12)
-        #expect(PairedLosses(dense: [2], sparse: [3]).gapError == 0.5)
-    }
-
-    @Test func `a run goes on at the scale of its checkpoint`() throws {
-        let model = try model()
-        let whole = try #require(try prepared(planFile(), for: model, examples()).sparsity)
-        let half = try #require(
-            try prepared(planFile(), for: model, examples(), progress: SparsityProgress(scale: 0.5)).sparsity)
-        whole.prepare(step: 50, of: 100)
-        half.prepare(step: 50, of: 100)
-        #expect(half.cost(of: [batch()]).flops > whole.cost(of: [batch()]).flops)
     }
 
     @Test func `gradients of some tokens leave the loss as it is, and cost less`() throws {
