@@ -52,11 +52,20 @@ static int64_t keys_of(const sl_attention_shape *shape, int64_t sequence) {
     return shape->key_starts[sequence + 1] - shape->key_starts[sequence];
 }
 
+// The keys that some row sees: a cache has room for more than its sequence has tokens so far.
+static int64_t keys_seen(const sl_attention_shape *shape, int64_t sequence) {
+    if (rows_of(shape, sequence) == 0) return 0;
+    int64_t keys = keys_of(shape, sequence);
+    int64_t last_position = shape->query_positions[shape->query_starts[sequence + 1] - 1];
+    return last_position < keys ? last_position + 1 : keys;
+}
+
 // A sequence and key-value head in parts of `step` rows or keys. Later rows see more keys, and earlier keys are seen by
 // more rows: the long parts go first.
 static void add_parts(part_list *list, part_kind kind, int64_t step, int64_t sequence, int64_t head) {
     const sl_attention_shape *shape = list->job->shape;
-    int64_t rows = rows_of(shape, sequence), keys = keys_of(shape, sequence);
+    int64_t rows = rows_of(shape, sequence);
+    int64_t keys = kind == FORWARD_KEYS ? keys_seen(shape, sequence) : keys_of(shape, sequence);
     bool cuts_keys = kind == FORWARD_KEYS || kind == BACKWARD_KEYS;
     int64_t cuts = kind == BACKWARD_WHOLE ? 1 : ((cuts_keys ? keys : rows) + step - 1) / step;
     for (int64_t cut = 0; cut < cuts; cut++, list->count++) {
@@ -127,7 +136,7 @@ static bool few_lanes_see_many_keys(const sl_attention_job *job) {
     bool many = false;
     for (int64_t s = 0; s < shape->sequences; s++) {
         if (rows_of(shape, s) * group > SL_FEW_LANES) return false;
-        many |= keys_of(shape, s) > SL_KEY_CHUNK;
+        many |= keys_seen(shape, s) > SL_KEY_CHUNK;
     }
     return many && !job->log_sum_exp && sl_attention_kernels_current()->fits_few(shape);
 }

@@ -57,7 +57,7 @@ static int64_t steps_of_largest_part(int64_t total, int64_t step, int64_t parts)
 
 // Few rows times a right operand with adjacent columns: a part of the columns would read a short run of every row, so
 // the depth is cut instead, into pieces that depend on the shape alone, and their sums are added up at the end.
-enum { LEAST_PIECE = 128, MOST_PIECES = 64 };
+enum { LEAST_PIECE = 64, MOST_PIECES = 64 };
 
 typedef struct pieces_job {
     const sl_gemm_kernels *kernels;
@@ -93,9 +93,10 @@ static void run_piece(void *context, int64_t index) {
 
 static void multiply_in_pieces(const sl_gemm_kernels *kernels, int64_t rows, int64_t columns, const sl_product *products,
                                int product_count, const sl_output *output) {
-    int64_t depth = products[0].depth, piece_depth = (depth + MOST_PIECES - 1) / MOST_PIECES;
-    if (piece_depth < LEAST_PIECE) piece_depth = LEAST_PIECE;
-    int64_t pieces = (depth + piece_depth - 1) / piece_depth;
+    int64_t depth = products[0].depth, most = depth / LEAST_PIECE, wanted = 1;
+    // A power of two, so that as many go to every thread.
+    while (2 * wanted <= most && wanted < MOST_PIECES) wanted *= 2;
+    int64_t piece_depth = (depth + wanted - 1) / wanted, pieces = (depth + piece_depth - 1) / piece_depth;
     float *sums = sl_thread_scratch(2, sizeof(float) * (size_t)(pieces * rows * columns));
     pieces_job job = {kernels, rows, columns, products, product_count, piece_depth, sums};
     sl_parallel(pieces, run_piece, &job);
@@ -182,7 +183,7 @@ void sl_gemm(int64_t rows, int64_t columns, const sl_product *products, int prod
     if (rows <= 0 || columns <= 0) return;
     const sl_gemm_kernels *kernels = sl_gemm_kernels_current();
     bool small = kernels->fits_small(rows, products, product_count);
-    if (small && products[0].right.depth_stride != 1 && products[0].depth > LEAST_PIECE) {
+    if (small && products[0].right.depth_stride != 1 && products[0].depth >= 2 * LEAST_PIECE) {
         multiply_in_pieces(kernels, rows, columns, products, product_count, output);
         return;
     }

@@ -250,6 +250,22 @@ private struct AttentionData {
         }
     }
 
+    /// A cache has room for more tokens than it holds.
+    @Test func `what lies beyond the last row's position is not read in decoding`() {
+        let test = AttentionCase(keyCounts: [512, 300], positions: [[140], [19, 20]])
+            .with(heads: (2, 5), width: 32)
+        var random = KernelRandom(11)
+        let data = AttentionData(test, types: [sl_type](repeating: SL_F32, count: 8), &random)
+        let expected = test.forward(data.q.values, data.k.values, data.v.values).out
+        for unseen in [141..<512, 512 + 21..<812] {
+            for row in unseen { (data.k[row, 3], data.v[row, 40]) = (.nan, .nan) }
+        }
+        onEveryInstructionSet { name in
+            data.infer(test)
+            data.out.expect(expected, tolerance: 1e-5, "\(name) out")
+        }
+    }
+
     /// Scores that are all equal, among numbers of keys that are powers of 2: probabilities that bf16 holds exactly, so
     /// nothing but sums is rounded, and whatever stands in the wrong place shows.
     @Test(arguments: [1, 3], [8, 27, 64])
