@@ -64,6 +64,41 @@ import Testing
         }
     }
 
+    @Test func runWhosePlanWasFittedAgainResumesToTheSameAdapter() throws {
+        try withTinyRun { once in
+            var once = once
+            once.sparsity.plan = .file(once.outputFolder + "-plan.yaml")
+            var plan = SparsityPlan.uniform(feedForward: 0.5, attention: 0, layers: 0..<1)
+            (plan.rank, plan.startStep, plan.endStep) = (4, ScheduleStep(0), ScheduleStep(1))
+            try plan.write(to: once.outputFolder + "-plan.yaml")
+            try FineTuning(once).run()
+            var whole = once
+            whole.outputFolder += "-whole"
+            whole.sparsity.refitStep = 0.3
+            var refits: [Int] = []
+            try FineTuning(whole).run { event in
+                if case .sparsityRefit(let refit) = event { refits.append(refit.step) }
+            }
+            #expect(refits == [2])
+            let (before, after) = (try losses(in: once.outputFolder), try losses(in: whole.outputFolder))
+            #expect(before.prefix(2) == after.prefix(2) && before.last != after.last)
+
+            for stop in [1, 2, 4] {
+                var interrupted = whole
+                interrupted.outputFolder += "-\(stop)"
+                let signal = StopSignal()
+                try FineTuning(interrupted).run(stop: signal) { event in
+                    if case .step(let metrics) = event, metrics.step == stop { signal.request() }
+                }
+                try FineTuning(interrupted, start: .resume).run()
+                #expect(try losses(in: interrupted.outputFolder) == after, "stopped after step \(stop)")
+                #expect(
+                    try bytes("\(interrupted.outputFolder)/adapter/adapter_model.safetensors")
+                        == bytes("\(whole.outputFolder)/adapter/adapter_model.safetensors"))
+            }
+        }
+    }
+
     @Test func anotherRunIsNeverOverwrittenUnasked() throws {
         try withTinyRun { configuration in
             try FineTuning(configuration).run()

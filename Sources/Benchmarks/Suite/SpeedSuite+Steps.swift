@@ -1,6 +1,8 @@
 // Training steps of random tokens: the first row of the bars, all projections, Gemma, 1.1 billion parameters.
 
+internal import ContextualSparsity
 internal import Foundation
+internal import Models
 internal import TensorEngine
 
 extension SpeedSuite {
@@ -99,6 +101,19 @@ extension SpeedSuite {
     func runSparsity() throws {
         try runCheckedPlan()
         billionRealised(try billionSteps("sparse steps alone: ", besidePEFT: false))
+        try runPredictors()
+    }
+
+    /// The paper's predictors, which a model needs once: all layers, whatever the form.
+    private func runPredictors() throws {
+        let model = try CausalLM(
+            ModelSource(path: try RandomLlama(layerCount: 22).folder(in: setting.work)),
+            computeType: .bfloat16, backend: CPUBackend())
+        let rank = 8  // The paper's.
+        let seconds = Measurement.seconds { _ = SparsityPredictors(of: model, rank: rank) }
+        bar(
+            "predictors of a 1.1 B Llama", .atMost, 60, seconds, unit: " s",
+            "five decompositions of rank \(rank) in each of 22 layers; kept beside the model's fingerprint")
     }
 
     /// A plan that leaves out more, on steps that consist of prompts.

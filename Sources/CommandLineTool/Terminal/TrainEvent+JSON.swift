@@ -11,6 +11,9 @@ extension TrainEvent {
         case .step(let metrics): try Self.line("step", metrics)
         case .validation(let metrics): try Self.line("validation", metrics)
         case .sparsityProbe(let probe): try Self.line("sparsity_probe", probe)
+        case .refitting(let progress):
+            try Self.line("refitting", RefittingNote(stage: progress.stage, share: progress.share))
+        case .sparsityRefit(let refit): try Self.line("sparsity_refit", refit)
         case .checkpointSaved(let step, let path):
             try Self.line("checkpoint", CheckpointNote(step: step, path: path))
         case .warning(let text): try Self.line("warning", WarningNote(text: text))
@@ -22,6 +25,11 @@ extension TrainEvent {
     private struct CheckpointNote: Encodable {
         let step: Int
         let path: String
+    }
+
+    private struct RefittingNote: Encodable {
+        let stage: String
+        let share: Double
     }
 
     private struct WarningNote: Encodable {

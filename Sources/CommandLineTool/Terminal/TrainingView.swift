@@ -71,6 +71,12 @@ final class TrainingView {
         case .sparsityProbe(let probe):
             progress.clear()
             Terminal.note(Self.text(probe))
+        case .refitting(let planning): show(planning)
+        case .sparsityRefit(let refit):
+            progress.clear()
+            Terminal.note(
+                "step \(refit.step): sparsity fitted to the adapter of now, in \(Format.duration(refit.seconds))"
+            )
         case .checkpointSaved(let step, let path):
             progress.clear()
             Terminal.note(Terminal.dim("step \(step): checkpoint \(path)"))

@@ -7,7 +7,8 @@ package import TensorEngine
 /// Context rows compute the feed-forward channels that a calibration chose, refitted, and low-rank maps in place of the
 /// attention's projections.
 ///
-/// A function of model, sample and plan alone: a run that is resumed calibrates again and goes on bit for bit.
+/// A function of model, sample and plan alone, and of the adapters where the recorder saw them: a run that is resumed
+/// calibrates again and goes on bit for bit.
 package final class CalibratedSparsity: SparsityPolicy {
     package let denseLeadingTokens: Int
     package let sparseOutputShare: Double
@@ -52,7 +53,7 @@ package final class CalibratedSparsity: SparsityPolicy {
             if let share = feedForward[layer] {
                 let inputs = recorded.inputs(layer: layer, on: backend)
                 let channels = backend.gatedChannels(
-                    inputs, linears, model.configuration.activation, adapters: false)
+                    inputs, linears, model.configuration.activation, adapters: recorded.seesAdapters)
                 let kept = plan.keptChannels(of: channels.width, dropping: share)
                 if kept < channels.width {
                     guard

@@ -10,34 +10,38 @@ package import TensorEngine
 package final class InputRecorder: SparsityPolicy {
     package let denseLeadingTokens: Int
     package let sparseOutputShare: Double
+    /// Whether the model was looked at with its adapters in place.
+    let seesAdapters: Bool
     private let rowLimit: Int
     private let attention: Set<Int>
     private var feedForwardInputs: [Int: [Tensor]]
     private var attentionInputs: [Int: InputMoments] = [:]
     private var mixedInputs: [Int: InputMoments] = [:]
 
-    /// Runs the frozen model, without its adapters, over the sample.
+    /// Runs the model over the sample.
     ///
     /// - Parameters:
     ///   - sample: batches whose output rows are those with labels.
     ///   - plan: whose blocks with a share above 0 are looked at; it decides which rows are context.
     ///   - rowLimit: after so many rows no more are looked at.
+    ///   - seesAdapters: false looks at the frozen model alone.
     ///   - onBatch: called after each batch with the share of the work that is done.
     /// - Throws: `InputError` when a token is not in the vocabulary.
     package init(
         _ model: CausalLM, sample: [PackedSequences], plan: SparsityPlan, rowLimit: Int,
-        onBatch: (Double) -> Void = { _ in }
+        seesAdapters: Bool = false, onBatch: (Double) -> Void = { _ in }
     ) throws(InputError) {
         let shares = plan.fittedShares(layerCount: model.configuration.layerCount)
         feedForwardInputs = shares.feedForward.mapValues { _ in [] }
         attention = Set(shares.attention.keys)
         self.rowLimit = rowLimit
+        self.seesAdapters = seesAdapters
         denseLeadingTokens = plan.denseLeadingTokens
         sparseOutputShare = plan.sparseShareOfOutputs
         guard !feedForwardInputs.isEmpty || !attention.isEmpty else { return }
         // Half of the work where half of the tokens are answers.
         let sample = sparseOutputShare > 0 ? sample : sample.map(\.upToLastContext)
-        try model.withoutAdapters { () throws(InputError) in
+        func look() throws(InputError) {
             for batch in sample where rowCount < rowLimit && !batch.tokens.isEmpty {
                 // Values only; whatever the tape would keep is not needed.
                 _ = try model.hiddenStates(
@@ -45,6 +49,7 @@ package final class InputRecorder: SparsityPolicy {
                 onBatch(min(1, Double(rowCount) / Double(rowLimit)))
             }
         }
+        if seesAdapters { try look() } else { try model.withoutAdapters(look) }
     }
 
     /// Rows that were looked at in every layer.

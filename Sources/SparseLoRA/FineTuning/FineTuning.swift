@@ -94,14 +94,19 @@ public final class FineTuning {
         var request = TrainingSparsity.Request(
             choice: choice, section: configuration.sparsity,
             batchOptions: configuration.batchOptions,
-            fingerprint: try ModelFingerprint.of(source))
+            fingerprint: try ModelFingerprint.of(source), parameters: trainable.parameters)
         if start == .resume, let newest = folder.checkpointSteps.last {
             // Made anew, the plan could differ: the run goes on with its own.
             if FileStatus(path: folder.sparsityPlan) == .file {
                 request.resumedPlan = try SparsityPlan(contentsOf: folder.sparsityPlan)
             }
-            request.progress =
-                try Checkpoint.readState(folder.checkpoint(step: newest)).sparsity ?? request.progress
+            let checkpoint = folder.checkpoint(step: newest)
+            request.progress = try Checkpoint.readState(checkpoint).sparsity ?? request.progress
+            // The trainer gives parameters their present values afterwards.
+            if request.progress.fitStep != nil {
+                try Checkpoint.restoreFitted(
+                    trainable.parameters, from: checkpoint, backend: model.decoder.backend)
+            }
         }
         let prepared = try TrainingSparsity.prepared(
             request, model: model.decoder, examples: trainingExamples, onProgress: onPlanning)

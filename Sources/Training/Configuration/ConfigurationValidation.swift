@@ -85,6 +85,11 @@ extension TrainingConfiguration {
                 (256...1_048_576).contains(tokens), "sparsity.calibration_tokens",
                 "256 to 1048576, or null for a share of the data", tokens)
         }
+        if let step = sparsity.refitStep {
+            try require(
+                step.isFinite && step >= 0, "sparsity.refit_step",
+                "a fraction of the steps (0 to 1) or a step's number, or null for never", step)
+        }
         try require(
             sparsity.lossBound > 0 && sparsity.lossBound <= 1, "sparsity.loss_bound", "above 0, up to 1",
             sparsity.lossBound)

@@ -174,6 +174,9 @@ public struct SparsitySection: Codable, Equatable, Sendable {
     public var predictors: String?
     /// Context tokens that plans are measured and fitted on; nil for a thirty-second of the data, 2048 to 8192.
     public var calibrationTokens: Int?
+    /// When a calibrated plan is fitted again, to the model as its adapter has made it by then: a fraction of the run's
+    /// steps up to 1, above 1 a step; nil keeps the fit made before the first step.
+    public var refitStep: Double?
     /// With `auto`: how much the loss of sparse passes may exceed that of dense ones, relative to it; in choosing the plan
     /// relative to one nat a token where the loss is higher.
     public var lossBound = 0.01

@@ -16,7 +16,9 @@ final class MetricsLog {
         for (index, line) in lines.enumerated() {
             let record = try JSONParser.parse(line, location: path, firstLine: index + 1)
             // These are for readers of the file: the curve does not draw them.
-            if [Self.probeType, Self.sparsityType].contains(record["type"]?.stringValue) { continue }
+            if [Self.probeType, Self.sparsityType, Self.refitType].contains(record["type"]?.stringValue) {
+                continue
+            }
             guard let step = record["step"]?.integerValue, let loss = record["loss"]?.doubleValue else {
                 throw InputError("\(path) line \(index + 1)", "there is no step and loss in it")
             }
@@ -49,6 +51,11 @@ final class MetricsLog {
         try append(ConfigurationEncoder.encode(report), type: Self.sparsityType)
     }
 
+    func append(_ refit: SparsityRefit) throws(InputError) {
+        try append(ConfigurationEncoder.encode(refit), type: Self.refitType)
+    }
+
+    private static let refitType = "sparsity_refit"
     private static let probeType = "sparsity_probe"
     private static let sparsityType = "sparsity"
 

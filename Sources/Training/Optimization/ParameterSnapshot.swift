@@ -5,7 +5,7 @@ internal import TensorEngine
 /// The values that parameters had.
 struct ParameterSnapshot {
     private let parameters: [Parameter]
-    private let copies: [Tensor]
+    let copies: [Tensor]
     private let backend: any Backend
 
     /// Takes memory for the copies and fills them.

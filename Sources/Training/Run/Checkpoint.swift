@@ -35,13 +35,18 @@ package enum Checkpoint {
     private static let configurationName = "configuration.json"
 
     /// Writes the folder, whole or not at all.
+    ///
+    /// - Parameter fitted: the parameters' values that sparsity was fitted to during the run.
     package static func write(
         to path: String, state: CheckpointState, configuration: TrainingConfiguration,
-        optimizer: AdamWOptimizer, backend: any Backend, saveAdapter: (String) throws(InputError) -> Void
+        optimizer: AdamWOptimizer, fitted: [Tensor]?, backend: any Backend,
+        saveAdapter: (String) throws(InputError) -> Void
     ) throws(InputError) {
         try RunFolder.replace(path) { folder throws(InputError) in
             try saveAdapter(folder)
-            let tensors = groups(of: optimizer).flatMap { group, tensors in
+            var groups = groups(of: optimizer)
+            if let fitted { groups.append((fittedGroup, fitted)) }
+            let tensors = groups.flatMap { group, tensors in
                 zip(optimizer.parameters, tensors).map { parameter, tensor in
                     OutputTensor(
                         name: "\(group).\(parameter.name)", type: .float32,
@@ -97,18 +102,12 @@ package enum Checkpoint {
         var unread = Set(file.tensorNames)
         for (group, tensors) in groups(of: optimizer) {
             for (parameter, tensor) in zip(optimizer.parameters, tensors) {
-                let stored = try file.tensor(named: "\(group).\(parameter.name)")
-                try stored.require(shape: [tensor.rowCount, tensor.width])
-                guard stored.type == .float32 else {
-                    throw InputError(stored.location, expected: "F32", found: stored.type.rawValue)
-                }
-                let values = backend.upload(
-                    try stored.float32Values(), rowCount: tensor.rowCount, width: tensor.width, type: .float32
-                )
-                backend.copy(values, scale: 1, into: tensor)
-                unread.remove(stored.name)
+                let name = "\(group).\(parameter.name)"
+                try read(name, into: tensor, from: file, backend: backend)
+                unread.remove(name)
             }
         }
+        for parameter in optimizer.parameters { unread.remove("\(fittedGroup).\(parameter.name)") }
         guard unread.isEmpty else {
             throw InputError(
                 file.path,
@@ -116,6 +115,31 @@ package enum Checkpoint {
         }
         optimizer.completedSteps = step
     }
+
+    /// Gives parameters the values that sparsity was last fitted to, in runs whose state has a `fitStep`.
+    package static func restoreFitted(
+        _ parameters: [Parameter], from path: String, backend: any Backend
+    ) throws(InputError) {
+        let file = try SafetensorsFile(path: "\(path)/\(tensorsName)")
+        for parameter in parameters {
+            try read("\(fittedGroup).\(parameter.name)", into: parameter.value, from: file, backend: backend)
+        }
+    }
+
+    private static func read(
+        _ name: String, into tensor: Tensor, from file: SafetensorsFile, backend: any Backend
+    ) throws(InputError) {
+        let stored = try file.tensor(named: name)
+        try stored.require(shape: [tensor.rowCount, tensor.width])
+        guard stored.type == .float32 else {
+            throw InputError(stored.location, expected: "F32", found: stored.type.rawValue)
+        }
+        let values = backend.upload(
+            try stored.float32Values(), rowCount: tensor.rowCount, width: tensor.width, type: .float32)
+        backend.copy(values, scale: 1, into: tensor)
+    }
+
+    private static let fittedGroup = "fitted_parameter"
 
     private static func groups(of optimizer: AdamWOptimizer) -> [(String, [Tensor])] {
         [

@@ -47,6 +47,14 @@ public struct SparsityProbe: Codable, Sendable, Equatable {
     }
 }
 
+/// A plan fitted again during the run, to the model as its adapter had made it.
+public struct SparsityRefit: Codable, Sendable, Equatable {
+    /// Steps done before it.
+    public var step: Int
+    /// Wall-clock seconds.
+    public var seconds: Double
+}
+
 /// Speed of sparse steps against the dense ones of the same run.
 public struct SparsitySummary: Codable, Sendable, Equatable {
     /// Share of plain LoRA's operations that sparse steps took.

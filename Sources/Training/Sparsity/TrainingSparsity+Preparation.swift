@@ -3,6 +3,7 @@
 package import ContextualSparsity
 package import FileSupport
 package import Models
+package import TensorEngine
 
 /// Makes the policies that run plans.
 struct SparsityPolicies {
@@ -13,10 +14,13 @@ struct SparsityPolicies {
     let section: SparsitySection
     /// Of method random.
     let seed: UInt64
+    /// What is trained.
+    let parameters: [Parameter]
 
+    /// - Parameter seesAdapters: whether a calibrated plan is fitted to the model as its adapters have made it.
     /// - Returns: the policy, and a line for people where something was made that stays.
     func policy(
-        _ plan: SparsityPlan, onProgress: (PlanningProgress) -> Void = { _ in }
+        _ plan: SparsityPlan, seesAdapters: Bool = false, onProgress: (PlanningProgress) -> Void = { _ in }
     ) throws(InputError) -> (policy: any SparsityPolicy, note: String?) {
         guard plan.method == .calibrated else {
             onProgress(PlanningProgress(stage: "reading or making predictors", share: 0))
@@ -24,7 +28,8 @@ struct SparsityPolicies {
                 model, fingerprint: fingerprint, plan: plan, predictorFolder: section.predictors, seed: seed)
         }
         let recorded = try InputRecorder(
-            model, sample: sample.sequences, plan: plan, rowLimit: sample.contextTokens
+            model, sample: sample.sequences, plan: plan, rowLimit: sample.contextTokens,
+            seesAdapters: seesAdapters
         ) { onProgress(PlanningProgress(stage: "reading the sample", share: $0)) }
         let policy = try CalibratedSparsity(model, plan: plan, recorded: recorded) {
             onProgress(PlanningProgress(stage: "fitting the plan", share: $0))
@@ -41,6 +46,8 @@ extension TrainingSparsity {
         package var batchOptions: BatchOptions
         /// Of the model: see `ModelFingerprint`.
         package var fingerprint: String
+        /// What is trained; where `progress` has a `fitStep`, with the values of then.
+        package var parameters: [Parameter]
         /// The plan of the run to resume: made or read anew, it could differ.
         package var resumedPlan: SparsityPlan?
         /// How far that run had come with it.
@@ -48,12 +55,14 @@ extension TrainingSparsity {
 
         package init(
             choice: SparsityChoice, section: SparsitySection, batchOptions: BatchOptions, fingerprint: String,
-            resumedPlan: SparsityPlan? = nil, progress: SparsityProgress = SparsityProgress()
+            parameters: [Parameter], resumedPlan: SparsityPlan? = nil,
+            progress: SparsityProgress = SparsityProgress()
         ) {
             self.choice = choice
             self.section = section
             self.batchOptions = batchOptions
             self.fingerprint = fingerprint
+            self.parameters = parameters
             self.resumedPlan = resumedPlan
             self.progress = progress
         }
@@ -81,6 +90,12 @@ extension TrainingSparsity {
         }
         if request.resumedPlan != nil { location = "the resumed run's \(RunFolder.sparsityPlanName)" }
         try given?.validate(for: model.configuration, fingerprint: request.fingerprint, location: location)
+        if section.refitStep != nil, let given, given.method != .calibrated {
+            throw InputError(
+                "configuration key sparsity.refit_step",
+                "the plan's method is \(given.method.rawValue): only calibrated plans are fitted",
+                advice: "Set it to null.")
+        }
         let sample = SparsitySample(
             examples, options: request.batchOptions,
             contextTokens: section.calibrationTokens ?? SparsitySample.size(for: examples))
@@ -89,16 +104,17 @@ extension TrainingSparsity {
         }
         let policies = SparsityPolicies(
             model: model, fingerprint: request.fingerprint, sample: sample, section: section,
-            seed: request.batchOptions.seed)
+            seed: request.batchOptions.seed, parameters: request.parameters)
+        let seesAdapters = request.progress.fitStep != nil
         func sparsity(
             _ plan: SparsityPlan, _ policy: CalibratedSparsity? = nil
         ) throws(InputError) -> (sparsity: TrainingSparsity, notes: [String]) {
             var made: (policy: any SparsityPolicy, note: String?)?
             if request.progress.scale == 1 {
-                if let policy {
+                if let policy, !seesAdapters {
                     made = (policy, nil)
                 } else {
-                    made = try policies.policy(plan, onProgress: onProgress)
+                    made = try policies.policy(plan, seesAdapters: seesAdapters, onProgress: onProgress)
                 }
             }
             let result = try TrainingSparsity(

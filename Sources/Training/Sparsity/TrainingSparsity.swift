@@ -3,17 +3,19 @@
 package import ContextualSparsity
 package import FileSupport
 package import Models
-import TensorEngine
+package import TensorEngine
 
 /// The sparse part of a run.
 ///
-/// Everything that steps depend on follows from configuration, data and model, the plan's file in the run folder and the
-/// scale in the checkpoint, so that a resumed run takes the same steps.
+/// Everything that steps depend on follows from configuration, data and model, the plan's file in the run folder, and from
+/// scale and fitted adapter in the checkpoint, so that a resumed run takes the same steps.
 package final class TrainingSparsity {
     package let plan: SparsityPlan
     /// How far the stop rule has come: the plan's shares are multiplied by it. 1 at first, 0 is dense.
     private(set) var scale: Double
     private let policies: SparsityPolicies
+    /// The adapter that the plan was fitted to during the run; nil while its fit is that of the frozen model.
+    private var fitted: (step: Int, values: ParameterSnapshot)?
     private let ranks: AdapterRanks
     /// Whether the gap between sparse and dense losses is watched.
     private let hasStopRule: Bool
@@ -24,7 +26,12 @@ package final class TrainingSparsity {
     private var gaps: [PairedLosses]
 
     /// What a checkpoint must know.
-    package var progress: SparsityProgress { SparsityProgress(scale: scale, gaps: gaps) }
+    package var progress: SparsityProgress {
+        SparsityProgress(scale: scale, gaps: gaps, fitStep: fitted?.step)
+    }
+
+    /// The values that the trained parameters had when the plan was fitted to them, in their order; nil where it was not.
+    package var fittedParameters: [Tensor]? { fitted?.values.copies }
 
     private var model: CausalLM { policies.model }
     private var sample: SparsitySample { policies.sample }
@@ -42,11 +49,14 @@ package final class TrainingSparsity {
         self.hasStopRule = hasStopRule
         (scale, gaps) = (progress.scale, progress.gaps)
         ranks = AdapterRanks(policies.model)
+        fitted = progress.fitStep.map {
+            ($0, ParameterSnapshot(policies.parameters, backend: policies.model.backend))
+        }
         scaled = plan.scaled(by: scale)
         if let policy, scale == 1 {
             self.policy = policy
         } else {
-            self.policy = try policies.policy(scaled).policy
+            self.policy = try policies.policy(scaled, seesAdapters: fitted != nil).policy
         }
     }
 
@@ -56,6 +66,31 @@ package final class TrainingSparsity {
     package func prepare(step: Int, of total: Int) {
         isActive = scaled.isSparse(step: step, of: total)
         if isActive { policy.prepare(step: step) }
+    }
+
+    /// Fits the plan again, to the model as its adapters have made it, where `sparsity.refit_step` has come.
+    ///
+    /// - Parameters:
+    ///   - step: the step to come, counted from 0.
+    ///   - onProgress: called while it is fitted, which takes as long as some twenty dense steps.
+    /// - Returns: whether it was.
+    package func refit(
+        step: Int, of total: Int, onProgress: (PlanningProgress) -> Void = { _ in }
+    ) throws(InputError) -> Bool {
+        guard let refitStep = section.refitStep, fitted == nil, scaled.isSparse(step: step, of: total),
+            step >= ScheduleStep(refitStep).step(of: total),
+            !scaled.feedForward.isEmpty || !scaled.attention.isEmpty
+        else { return false }
+        try fit(before: step, onProgress: onProgress)
+        return true
+    }
+
+    /// Fits what is left out now to the model and its adapters.
+    private func fit(
+        before step: Int, onProgress: (PlanningProgress) -> Void = { _ in }
+    ) throws(InputError) {
+        policy = try policies.policy(scaled, seesAdapters: true, onProgress: onProgress).policy
+        fitted = (step, ParameterSnapshot(policies.parameters, backend: model.backend))
     }
 
     /// What a step on these batches costs.
@@ -111,7 +146,11 @@ package final class TrainingSparsity {
         scale = scale == 1 ? 0.5 : 0
         scaled = plan.scaled(by: scale)
         gaps = []
-        policy = try policies.policy(scaled).policy
+        if fitted == nil {
+            policy = try policies.policy(scaled).policy
+        } else {
+            try fit(before: step)
+        }
         probe.newScale = scale
         return probe
     }
@@ -149,7 +188,8 @@ package final class TrainingSparsity {
                 + "(\(percent(sparse.total / max(1, plain.total))); a dense step takes \(perToken(dense))), "
                 + "\(rounded(costs.speedUp, 2))x expected over dense, "
                 + "\(percent(1 - Double(sample.rows.labelledCount) / tokens)) of the tokens are context, "
-                + "sparse from \(plan.startStep.summary) to \(plan.endStep.summary)",
+                + "sparse from \(plan.startStep.summary) to \(plan.endStep.summary)"
+                + (section.refitStep.map { ", fitted again at \(ScheduleStep($0).summary)" } ?? ""),
             [SparsityReport.Part](costs).line,
         ]
         if let rise = plan.predictedLossRise {
@@ -165,18 +205,24 @@ package final class TrainingSparsity {
     }
 }
 
-/// How far the stop rule of `auto` has come.
+/// How far the stop rule of `auto` has come, and what the plan is fitted to.
 package struct SparsityProgress: Codable, Equatable, Sendable {
     /// By what the plan's shares are multiplied, from 0, which is dense, to 1.
     var scale = 1.0
     /// Of the last probes, as many as decide at most.
     var gaps: [PairedLosses] = []
+    /// The steps that were done when the plan was last fitted to the adapter; nil for the fit to the frozen model.
+    package var fitStep: Int?
 
     package init() {}
 
-    init(scale: Double, gaps: [PairedLosses] = []) { (self.scale, self.gaps) = (scale, gaps) }
+    init(scale: Double, gaps: [PairedLosses] = [], fitStep: Int? = nil) {
+        (self.scale, self.gaps, self.fitStep) = (scale, gaps, fitStep)
+    }
 
-    var isValid: Bool { (0...1).contains(scale) && gaps.count <= TrainingSparsity.window }
+    var isValid: Bool {
+        (0...1).contains(scale) && gaps.count <= TrainingSparsity.window && fitStep ?? 0 >= 0
+    }
 }
 
 /// Losses of the same tokens in a dense and a sparse pass, summed.

@@ -46,6 +46,12 @@ package final class AdaptedModel: TrainableModel {
             checkpointing: checkpointsActivations)
     }
 
+    package func refit(
+        step: Int, of total: Int, onProgress: (PlanningProgress) -> Void
+    ) throws(InputError) -> Bool {
+        try sparsity?.refit(step: step, of: total, onProgress: onProgress) ?? false
+    }
+
     package func prepare(step: Int, of total: Int) { sparsity?.prepare(step: step, of: total) }
 
     package func sparsity(of batches: [Batch]) -> StepSparsity? { sparsity?.cost(of: batches) }
@@ -55,6 +61,8 @@ package final class AdaptedModel: TrainableModel {
     }
 
     package var sparsityProgress: SparsityProgress? { sparsity?.progress }
+
+    package var fittedParameters: [Tensor]? { sparsity?.fittedParameters }
 
     package func sparsityReport(step: Int) -> SparsityReport? { sparsity?.report(step: step) }
 

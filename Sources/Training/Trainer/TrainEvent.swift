@@ -10,6 +10,10 @@ public enum TrainEvent: Sendable, Equatable {
     case validation(ValidationMetrics)
     /// A batch was run dense and sparse.
     case sparsityProbe(SparsityProbe)
+    /// The plan of a sparse run is being fitted again.
+    case refitting(PlanningProgress)
+    /// It was.
+    case sparsityRefit(SparsityRefit)
     /// A checkpoint to resume from is on disk.
     case checkpointSaved(step: Int, path: String)
     /// Something that the user should know and that does not stop the run.

@@ -20,6 +20,13 @@ package protocol TrainableModel: ScorableModel {
     /// What is trained: f32, in an order that never changes.
     var parameters: [Parameter] { get }
 
+    /// Fits sparsity again before a step, counted from 0, when it is time to.
+    ///
+    /// - Returns: whether it did.
+    func refit(
+        step: Int, of total: Int, onProgress: (PlanningProgress) -> Void
+    ) throws(InputError) -> Bool
+
     /// Called before the gradients of a step, counted from 0.
     func prepare(step: Int, of total: Int)
 
@@ -33,6 +40,9 @@ package protocol TrainableModel: ScorableModel {
 
     /// How far the stop rule of sparsity has come; nil for models without sparsity.
     var sparsityProgress: SparsityProgress? { get }
+
+    /// The values of `parameters` that sparsity was last fitted to during the run; nil where it was not.
+    var fittedParameters: [Tensor]? { get }
 
     /// What sparse steps leave out now; nil for models without sparsity.
     ///
@@ -48,10 +58,14 @@ package protocol TrainableModel: ScorableModel {
 
 extension TrainableModel {
     // Most models compute every step alike.
+    package func refit(
+        step: Int, of total: Int, onProgress: (PlanningProgress) -> Void
+    ) throws(InputError) -> Bool { false }
     package func prepare(step: Int, of total: Int) {}
     package func sparsity(of batches: [Batch]) -> StepSparsity? { nil }
     package func probe(_ batch: Batch, step: Int) throws(InputError) -> SparsityProbe? { nil }
     package var sparsityProgress: SparsityProgress? { nil }
+    package var fittedParameters: [Tensor]? { nil }
     package func sparsityReport(step: Int) -> SparsityReport? { nil }
     package func writeRunFiles(to folder: String) throws(InputError) {}
 }

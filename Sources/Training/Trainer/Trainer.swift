@@ -129,6 +129,7 @@ package final class Trainer<Model: TrainableModel> {
     }
 
     private func takeStep() throws {
+        try refit()
         let start = clock.now
         if step == firstStep + 1 { profile?.reset() }
         profile?.beginStep("step \(step + 1)")
@@ -171,6 +172,16 @@ package final class Trainer<Model: TrainableModel> {
             onEvent(.sparsityProbe(probe))
             if probe.newScale != nil { try recordSparsity() }
         }
+    }
+
+    /// Not a part of a step's time: it happens once.
+    private func refit() throws(InputError) {
+        let start = clock.now
+        let isRefitted = try model.refit(step: step, of: plan.totalSteps) { onEvent(.refitting($0)) }
+        guard isRefitted else { return }
+        let record = SparsityRefit(step: step, seconds: Self.seconds(clock.now - start))
+        try metrics.append(record)
+        onEvent(.sparsityRefit(record))
     }
 
     private func recordSparsity() throws(InputError) {
@@ -229,7 +240,8 @@ package final class Trainer<Model: TrainableModel> {
             lastValidationLoss: lastValidationLoss, metricsBytes: metrics.position,
             traceBytes: trace?.position ?? 0, sparsity: model.sparsityProgress)
         try Checkpoint.write(
-            to: path, state: state, configuration: configuration, optimizer: optimizer, backend: backend
+            to: path, state: state, configuration: configuration, optimizer: optimizer,
+            fitted: model.fittedParameters, backend: backend
         ) { folder throws(InputError) in try model.saveAdapter(to: folder) }
         try folder.keepNewestCheckpoints(configuration.checkpoints.keep)
         onEvent(.checkpointSaved(step: step, path: path))

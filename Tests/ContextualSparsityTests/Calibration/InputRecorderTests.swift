@@ -10,11 +10,12 @@ import Testing
 @Suite struct `A recorded sample` {
     /// Inputs of the first layer's feed-forward network, and the mean of what its output projection reads.
     private func recorded(
-        _ run: SparseRun, _ sequences: [[Int32]], labels: [Int32], limit: Int = 1000
+        _ run: SparseRun, _ sequences: [[Int32]], labels: [Int32], limit: Int = 1000,
+        seesAdapters: Bool = false
     ) throws -> (rows: Int, inputs: [Float], mixed: [Float]) {
         let recorder = try InputRecorder(
             run.model, sample: [PackedSequences(sequences).scoring(labels)],
-            plan: run.plan(.calibrated), rowLimit: limit)
+            plan: run.plan(.calibrated), rowLimit: limit, seesAdapters: seesAdapters)
         let moments = try #require(recorder.attentionMoments(layer: 0))
         return (
             recorder.rowCount, run.backend.download(recorder.inputs(layer: 0, on: run.backend)),
@@ -36,6 +37,46 @@ import Testing
         #expect(changed.inputs == whole.inputs && changed.mixed == whole.mixed)
         let first = try recorded(run, batch.sequences, labels: batch.labels, limit: 5)
         #expect(first.rows == 5)
+    }
+
+    @Test func `is the frozen model's unless the adapters are to be seen`() throws {
+        let run = try SparseRun("llama")
+        let batch = SparseRun.batch()
+        func inputs(seesAdapters: Bool = false) throws -> [Float] {
+            try recorded(run, batch.sequences, labels: batch.labels, seesAdapters: seesAdapters).inputs
+        }
+        let frozen = try inputs()
+        #expect(run.model.linears.contains { $0.adapter != nil })
+        #expect(try inputs(seesAdapters: true) != frozen)
+        for linear in run.model.linears { linear.adapter = nil }
+        #expect(try inputs() == frozen)
+    }
+
+    @Test(arguments: SparseRun.models)
+    func `with the adapters in it makes fits that are closer to the adapted model`(name: String) throws {
+        let run = try SparseRun(name)
+        var random = TestSupport.SeededRandom(seed: 2)
+        let sequences = (0..<8).map { _ in (0..<48).map { _ in Int32(random.next() % 157) + 3 } }
+        let sample = PackedSequences(sequences).scoring(sequences.flatMap { $0 })
+        var plan = SparsityPlan.uniform(feedForward: 0.5, attention: 0.25, layers: 0..<1)
+        (plan.rank, plan.contextTokens) = (4, .all)
+        func output(_ policy: (any SparsityPolicy)?) throws -> [Float] {
+            let tape = Tape(backend: run.backend, isRecording: false)
+            return run.backend.download(try run.model.hiddenStates(sample, on: tape, policy: policy).value)
+        }
+        func fitted(seesAdapters: Bool) throws -> CalibratedSparsity {
+            let recorded = try InputRecorder(
+                run.model, sample: [sample], plan: plan, rowLimit: 1000, seesAdapters: seesAdapters)
+            return try CalibratedSparsity(run.model, plan: plan, recorded: recorded)
+        }
+        // Large enough that the frozen model's statistics are not the adapted one's.
+        for linear in run.model.linears {
+            guard let pair = linear.adapter else { continue }
+            linear.adapter = LowRankPair(a: pair.a, b: pair.b, scale: 4 * pair.scale)
+        }
+        let dense = try output(nil)
+        let errors = try [false, true].map { relativeError(try output(fitted(seesAdapters: $0)), dense) }
+        #expect(errors[1] < 0.95 * errors[0], "\(errors)")
     }
 
     @Test func `holds a question that follows an answer, which depends on that answer`() throws {

@@ -140,6 +140,7 @@ import Testing
         "validation.batches=0", "checkpoints.interval=0", "checkpoints.keep=0", "epochs=.inf", "epochs=1e999",
         "sparsity.plan=1.5", "sparsity.plan=0", "sparsity.plan=-0.2", "sparsity.plan='nan'",
         "sparsity.plan='inf'", "sparsity.plan=[1]", "sparsity.loss_bound=0", "sparsity.calibration_tokens=1",
+        "sparsity.refit_step=-1", "sparsity.refit_step=.inf",
     ])
     func `values that make no sense are refused`(assignment: String) {
         #expect(throws: InputError.self) { try resolve(.assignment(assignment)) }

@@ -3,6 +3,7 @@
 import ContextualSparsity
 import FileSupport
 import Models
+import TensorEngine
 import Testing
 
 @testable import Training
@@ -19,7 +20,7 @@ extension `Contextual sparsity in training` {
         let policies = SparsityPolicies(
             model: model.model, fingerprint: "0",
             sample: SparsitySample(manyExamples, options: options, contextTokens: 512), section: section,
-            seed: 1)
+            seed: 1, parameters: model.parameters)
         return { progress in
             let made = try TrainingSparsity(
                 found.plan, policy: nil, progress: progress, hasStopRule: true, policies: policies)
@@ -78,7 +79,8 @@ extension `Contextual sparsity in training` {
             try TrainingSparsity.prepared(
                 TrainingSparsity.Request(
                     choice: .file(path), section: SparsitySection(), batchOptions: options, fingerprint: "0",
-                    resumedPlan: plan), model: model.model, examples: examples(), onProgress: { _ in }
+                    parameters: model.parameters, resumedPlan: plan), model: model.model,
+                examples: examples(), onProgress: { _ in }
             ).sparsity
         }
         #expect(try resumed(plan)?.plan == plan)
@@ -86,6 +88,58 @@ extension `Contextual sparsity in training` {
         damaged.gradientShare = 0
         #expect(throws: InputError.self) { try resumed(damaged) }
         #expect(!SparsityProgress(scale: 3).isValid && !SparsityProgress(scale: -.infinity).isValid)
+    }
+
+    /// An adapter that has moved: fresh ones add nothing.
+    private func moveAdapter(of model: AdaptedModel) {
+        var random = SeededGenerator(seed: 5, stream: 0)
+        for parameter in model.parameters {
+            let values = (0..<parameter.value.count).map { _ in Float(random.next() % 2001) / 2500 - 0.4 }
+            let (rows, width) = (parameter.value.rowCount, parameter.value.width)
+            model.model.backend.copy(
+                model.model.backend.upload(values, rowCount: rows, width: width, type: .float32), scale: 1,
+                into: parameter.value)
+        }
+    }
+
+    @Test func `a plan is fitted again once, to the adapter of then`() throws {
+        var section = SparsitySection()
+        section.refitStep = 0.3
+        section.probeInterval = 1
+        let model = try model()
+        let path = try planFile(attention: 0.25)
+        let sparsity = try #require(
+            try prepared(path, for: model, manyExamples, section: section).sparsity)
+        model.sparsity = sparsity
+        moveAdapter(of: model)
+        #expect(sparsity.description.contains { $0.hasSuffix("fitted again at 30% of the steps") })
+        sparsity.prepare(step: 40, of: 100)
+        let before = try #require(try sparsity.probe(batch(), step: 40)).sparseLoss
+        #expect(try !model.refit(step: 29, of: 100) { _ in } && sparsity.fittedParameters == nil)
+        #expect(try model.refit(step: 30, of: 100) { _ in })
+        #expect(try !model.refit(step: 31, of: 100) { _ in })
+        #expect(sparsity.progress.fitStep == 30)
+        sparsity.prepare(step: 40, of: 100)
+        #expect(try #require(try sparsity.probe(batch(), step: 40)).sparseLoss != before)
+        // A copy: the adapter goes on, what the plan is fitted to does not.
+        let backend = model.model.backend
+        let fitted = try #require(sparsity.fittedParameters).map(backend.download)
+        #expect(fitted == model.parameters.map { backend.download($0.value) })
+        for parameter in model.parameters { backend.fill(parameter.value, with: 0) }
+        #expect(try #require(sparsity.fittedParameters).map(backend.download) == fitted)
+    }
+
+    @Test func `only calibrated plans are fitted again`() throws {
+        var section = SparsitySection()
+        section.refitStep = 0.3
+        let path = folder.path + "/random.yaml"
+        try SparsityPlan.uniform(feedForward: 0.5, attention: 0, layers: 0..<1, method: .random).write(
+            to: path)
+        let model = try model()
+        let error = try #require(throws: InputError.self) {
+            try prepared(path, for: model, examples(), section: section)
+        }
+        #expect(error.location == "configuration key sparsity.refit_step")
     }
 
     @Test func `the error of a gap follows from the tokens' differences`() {

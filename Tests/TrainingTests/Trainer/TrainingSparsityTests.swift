@@ -41,7 +41,8 @@ import Testing
         try TrainingSparsity.prepared(
             TrainingSparsity.Request(
                 choice: SparsityChoice(choice), section: section, batchOptions: options, fingerprint: "0",
-                progress: progress), model: model.model, examples: examples, onProgress: onProgress)
+                parameters: model.parameters, progress: progress), model: model.model, examples: examples,
+            onProgress: onProgress)
     }
 
     /// Half of the first layer's channels: the other of the two layers is the last, which has nothing to leave out.
