@@ -56,12 +56,12 @@ extension SpeedSuite {
         let work = stepWork
         let scenario = Self.stepScenario
         let contenders =
-            denseAndHalf(work, turns: 3) + [
+            denseAndHalf(work, turns: setting.isQuick ? 4 : 3) + [
                 ours(Self.exactName, work + ["--dtype", "float32"]),
                 ours(Self.checkpointedName, work + ["--checkpointing"]), peft(work, dtype: "float32"),
                 peft(work, dtype: "bfloat16", rival: setting.isQuick ? Self.peftName("float32") : nil),
             ]
-        let standings = try compete(scenario, contenders, rounds: setting.isQuick ? 3 : 5)
+        let standings = try compete(scenario, contenders, rounds: setting.isQuick ? 2 : 5)
         guard let dense = standings[Self.denseName], let half = standings[Self.halfName],
             let exact = standings[Self.exactName], let checkpointed = standings[Self.checkpointedName]
         else { return }
@@ -144,7 +144,7 @@ extension SpeedSuite {
         ]
         let standings = try compete(
             "all seven projections adapted, \(batch)x512 tokens",
-            [ours(Self.denseName, work), peft(work, dtype: peftType)], rounds: setting.isQuick ? 3 : 5)
+            [ours(Self.denseName, work), peft(work, dtype: peftType)], rounds: setting.isQuick ? 2 : 5)
         guard let dense = standings[Self.denseName] else { return }
         let peer = standings[Self.peftName(peftType)]
         bar(
@@ -164,7 +164,7 @@ extension SpeedSuite {
         let work = ["step", "--model", gemma, "--batch", "\(batch)"]
         let standings = try compete(
             "Gemma 3 270M, 262,144 words, \(batch)x512 tokens, a quarter labelled",
-            [ours(Self.denseName, work), peft(work, dtype: peftType)], rounds: setting.isQuick ? 3 : 5)
+            [ours(Self.denseName, work), peft(work, dtype: peftType)], rounds: setting.isQuick ? 2 : 5)
         guard let dense = standings[Self.denseName] else { return }
         let peer = standings[Self.peftName(peftType)]
         let note = "\(self.note(peer)); \(batch)x512 tokens"

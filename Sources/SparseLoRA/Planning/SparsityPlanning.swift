@@ -67,7 +67,7 @@ public struct SparsityPlanning: Sendable {
         configuration.sparsity.plan = nil
         let run = try FineTuning(configuration)
         let planner = try run.planner(spending: share, onProgress: onProgress)
-        guard let planned = try planner.plan(spending: share, within: configuration.sparsity.lossBound) else {
+        guard let planned = try planner.plan(within: configuration.sparsity.lossBound) else {
             throw InputError(
                 "sparsity.loss_bound",
                 "no plan keeps the loss within \(configuration.sparsity.lossBound) of the dense one",

@@ -32,6 +32,8 @@ package final class SparsityPlanner {
     private let model: CausalLM
     private let sample: SparsitySample
     private let section: SparsitySection
+    /// Of plain LoRA's operations, which plans will spend; nil for plans within a bound.
+    private let budget: Double?
     /// Everything about the plans but their shares.
     private let base: SparsityPlan
     private let ranks: AdapterRanks
@@ -49,16 +51,17 @@ package final class SparsityPlanner {
     ///
     /// - Parameters:
     ///   - section: whether gradients must be exact.
-    ///   - share: of plain LoRA's operations, which plans will spend; nil for plans within a bound.
+    ///   - budget: the share of plain LoRA's operations that plans will spend; nil for plans within a bound.
     /// - Throws: `InputError` when the sample is too small, or no plan spends so little: both before blocks are measured.
     init(
         _ model: CausalLM, fingerprint: String, sample: SparsitySample, section: SparsitySection,
-        spending share: Double?, onProgress: @escaping (PlanningProgress) -> Void
+        spending budget: Double?, onProgress: @escaping (PlanningProgress) -> Void
     ) throws(InputError) {
         self.model = model
         self.fingerprint = fingerprint
         self.sample = sample
         self.section = section
+        self.budget = budget
         self.onProgress = onProgress
         ranks = AdapterRanks(model)
         let (batch, targets) = sample.meterBatch(vocabularySize: model.configuration.vocabularySize)
@@ -71,12 +74,12 @@ package final class SparsityPlanner {
             base.wordShare = try sample.wordShare(model, threshold: Self.wordThreshold)
         }
         self.base = base
-        if let share {
+        if let budget {
             if !section.exactGradients { base.gradientShare = TrainingHarm.leastGradientShare }
             let least = BudgetAllocation.leastShare(
                 layerCount: model.configuration.layerCount, base: base
             ) { [ranks] in sample.operations(model.configuration, ranks, under: $0) }
-            guard least <= share else { throw Self.unaffordable(share, least: least) }
+            guard least <= budget else { throw Self.unaffordable(budget, least: least) }
         }
         let measured = BlockSensitivity.measuredPlan(layerCount: model.configuration.layerCount)
         recorded = try InputRecorder(
@@ -93,7 +96,7 @@ package final class SparsityPlanner {
     /// - Throws: `InputError` when there are too few context tokens.
     package convenience init(
         _ model: CausalLM, fingerprint: String, examples: [TokenizedExample], section: SparsitySection,
-        spending share: Double?, batchOptions: BatchOptions, onProgress: @escaping (PlanningProgress) -> Void
+        spending budget: Double?, batchOptions: BatchOptions, onProgress: @escaping (PlanningProgress) -> Void
     ) throws(InputError) {
         let sample = SparsitySample(
             examples, options: batchOptions,
@@ -102,7 +105,7 @@ package final class SparsityPlanner {
             throw InputError("sparsity", sample.tooFew)
         }
         try self.init(
-            model, fingerprint: fingerprint, sample: sample, section: section, spending: share,
+            model, fingerprint: fingerprint, sample: sample, section: section, spending: budget,
             onProgress: onProgress)
     }
 
@@ -117,14 +120,12 @@ package final class SparsityPlanner {
                 + "most of the rest is trained tokens, attention and the head.")
     }
 
-    /// The plan for a share of plain LoRA's operations, or, without one, the cheapest within a bound of the loss.
+    /// The plan for the budget, or, without one, the cheapest within a bound of the loss.
     ///
     /// - Returns: nil when no plan within the bound saves anything.
-    package func plan(
-        spending share: Double?, within bound: Double
-    ) throws(InputError) -> PlannedSparsity? {
-        if let share { return try plan(spending: share) }
-        return try plan(within: bound)
+    package func plan(within bound: Double) throws(InputError) -> PlannedSparsity? {
+        if let budget { return try leastHarmful(spending: budget) }
+        return try cheapest(within: bound)
     }
 
     /// A plan with the gradients of some of the rows.
@@ -153,7 +154,7 @@ package final class SparsityPlanner {
     /// the gradients that are missing.
     ///
     /// - Throws: `InputError` with the least possible share when that is more.
-    private func plan(spending share: Double) throws(InputError) -> PlannedSparsity {
+    private func leastHarmful(spending share: Double) throws(InputError) -> PlannedSparsity {
         let candidates = candidates { _ in .flopShare(share) }
         func harm(_ candidate: Candidate) -> Double {
             TrainingHarm.rise(ofDivergence: candidate.allocation.predictedDivergence / sensitivity.denseLoss)
@@ -167,7 +168,7 @@ package final class SparsityPlanner {
     }
 
     /// The cheapest plan that harms no more than a divergence of this share of the loss; nil when none saves anything.
-    private func plan(within bound: Double) throws(InputError) -> PlannedSparsity? {
+    private func cheapest(within bound: Double) throws(InputError) -> PlannedSparsity? {
         // A higher loss is that of a model which has yet to learn what answers look like, soon far below it.
         let loss = min(sensitivity.denseLoss, 1)
         /// What blocks may do beside missing gradients, in nats a token.

@@ -129,7 +129,7 @@ extension TrainingSparsity {
         let planner = try SparsityPlanner(
             model, fingerprint: request.fingerprint, sample: sample, section: section, spending: budget,
             onProgress: onProgress)
-        guard let planned = try planner.plan(spending: budget, within: section.lossBound) else {
+        guard let planned = try planner.plan(within: section.lossBound) else {
             return (
                 nil,
                 [

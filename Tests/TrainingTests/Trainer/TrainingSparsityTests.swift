@@ -110,6 +110,15 @@ import Testing
         #expect(result.notes.contains { $0.contains("training densely") })
     }
 
+    @Test func `a plan that leaves out words alone needs no prompts`() throws {
+        let path = folder.path + "/words.yaml"
+        try AtomicFile.write(to: path, text: "word_threshold: 0.05\nstart_step: 0\n")
+        let sparsity = try #require(
+            try prepared(path, for: try model(), examples(promptLength: 1)).sparsity)
+        sparsity.prepare(step: 1, of: 10)
+        #expect(sparsity.activePolicy?.wordThreshold == 0.05)
+    }
+
     @Test func `a budget becomes a plan that spends no more, and says what it predicts`() throws {
         let model = try model()
         let sparsity = try #require(try prepared("0.95", for: model, manyExamples).sparsity)
@@ -176,7 +185,7 @@ import Testing
             spending: nil, batchOptions: options, onProgress: { _ in })
         var found = 0
         for bound in [0.003, 0.01, 0.03] {
-            guard let planned = try planner.plan(spending: nil, within: bound) else { continue }
+            guard let planned = try planner.plan(within: bound) else { continue }
             #expect(planned.sensitivity.denseLoss > 2)
             found += 1
             #expect(planned.reading.divergence <= bound)
