@@ -178,10 +178,39 @@ static void multiply_packed(packed_job job, int64_t columns) {
     }
 }
 
+// Many rows and few columns are computed the other way round where columns fill too little of a right panel, or where left
+// rows are no runs of memory (gradients of B), so that packing them costs more than multiplying them. The same sums.
+enum { LEAST_TURNED_ROWS = 32, MOST_TURNED_COLUMNS = 128 };
+
+static bool gains_turned(const sl_gemm_kernels *kernels, int64_t rows, int64_t columns, const sl_product *product,
+                         const sl_output *output) {
+    bool fills_little = 4 * columns <= kernels->column_step;
+    return rows >= LEAST_TURNED_ROWS && rows > columns && columns <= MOST_TURNED_COLUMNS
+        && (product->left.depth_stride != 1 || fills_little)
+        && product->left.type == product->right.type  // what is rounded depends on the side
+        && !output->row_index && !output->column_index && !output->bias && rows * output->stride <= INT32_MAX;
+}
+
+static void multiply_turned(int64_t rows, int64_t columns, const sl_product *product, const sl_output *output) {
+    sl_product turned = *product;
+    turned.left = product->right;
+    turned.right = product->left;
+    int32_t *columns_of_rows = sl_thread_scratch(1, sizeof *columns_of_rows * (size_t)rows);
+    for (int64_t row = 0; row < rows; row++) columns_of_rows[row] = (int32_t)(row * output->stride);
+    sl_output scattered = *output;
+    scattered.stride = 1;
+    scattered.column_index = columns_of_rows;
+    sl_gemm(columns, rows, &turned, 1, &scattered);
+}
+
 void sl_gemm(int64_t rows, int64_t columns, const sl_product *products, int product_count,
              const sl_output *output) {
     if (rows <= 0 || columns <= 0) return;
     const sl_gemm_kernels *kernels = sl_gemm_kernels_current();
+    if (product_count == 1 && gains_turned(kernels, rows, columns, products, output)) {
+        multiply_turned(rows, columns, products, output);
+        return;
+    }
     bool small = kernels->fits_small(rows, products, product_count);
     if (small && products[0].right.depth_stride != 1 && products[0].depth >= 2 * LEAST_PIECE) {
         multiply_in_pieces(kernels, rows, columns, products, product_count, output);

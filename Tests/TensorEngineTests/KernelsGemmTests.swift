@@ -52,24 +52,30 @@ extension [Int32]? {
 }
 
 @Suite struct `Matrix product` {
-    /// From 24 on few rows and a great depth, as in decoding; from 40 on so many rows that threads share packed panels.
-    @Test(arguments: 0..<48)
+    /// From 24 on few rows and a great depth, as in decoding; from 40 on so many rows that threads share packed panels; from
+    /// 48 on products that may be computed the other way round.
+    @Test(arguments: 0..<72)
     func `agrees with plain loops for any shape, type and selection`(seed: UInt64) {
         var random = KernelRandom(seed)
         let isDecoding = (24..<40).contains(seed)
-        let rows = (seed >= 40 ? 513 : 1) + random.int(isDecoding ? 4 : seed % 5 == 0 ? 40 : 15)
+        let isTurned = seed >= 48
+        let rows =
+            isTurned
+            ? 28 + random.int(250)
+            : (seed >= 40 ? 513 : 1) + random.int(isDecoding ? 4 : seed % 5 == 0 ? 40 : 15)
         let columns = 1 + random.int(seed % 7 == 0 ? 70 : 20)
-        let products = (0..<1 + random.int(3)).map { _ in
+        let products = (0..<1 + (isTurned ? 0 : random.int(3))).map { _ in
             let depth = random.int(isDecoding ? 700 : seed % 6 == 0 ? 420 : 30)
             let left = TestOperand(rows, depth, &random), right = TestOperand(columns, depth, &random)
             return (left: left, right: right, depth: depth, scale: random.bool() ? Float(1) : 0.5)
         }
-        let bias = random.bool() ? random.floats(columns) : nil
+        let bias = !isTurned && random.bool() ? random.floats(columns) : nil
         let accumulate = random.bool()
         let outputType = random.type()
         let (height, width) = (rows + random.int(3), columns + random.int(3))
-        let rowIndex = random.int(3) == 0 ? random.indices(rows, below: height) : nil
-        let columnIndex = random.int(3) == 0 ? random.indices(columns, below: width) : nil
+        let rowIndex = !isTurned && random.int(3) == 0 ? random.indices(rows, below: height) : nil
+        let columnIndex =
+            !isTurned && random.int(3) == 0 ? random.indices(columns, below: width) : nil
         let before = KernelMatrix.random(height, width, outputType, &random).values
 
         var expected = before
