@@ -51,7 +51,8 @@ struct SparsitySample {
     ///   - width: of the model: no map that is fitted has a higher rank.
     func isEnough(for plan: SparsityPlan?, width: Int) -> Bool {
         if let plan, plan.method != .calibrated || plan.feedForward.isEmpty && plan.attention.isEmpty {
-            return plan.contextTokens == .all || contextTokens > 0 || plan.gradientShare < 1 || plan.wordThreshold > 0
+            return plan.contextTokens == .all || contextTokens > 0 || plan.gradientShare < 1
+                || plan.wordThreshold > 0
         }
         return contextTokens >= 4 * min((plan ?? SparsityPlan()).rank, width)
     }
