@@ -29,7 +29,7 @@ struct SpeedBenchmark: ParsableCommand {
     @Option(help: "quick or full.") var form = SpeedForm.quick
     @Option(
         help:
-            "Batches of each real data set; 0 for the whole epoch. By default 2 in the quick form, 0 in the full."
+            "Batches of each real data set; 0 for the whole epoch. By default 1 in the quick form, 0 in the full."
     )
     var epochBatches: Int?
     @Option(
@@ -137,7 +137,7 @@ struct SpeedSetting {
 
     var isQuick: Bool { form == .quick }
     /// Batches of each real data set; 0 for the whole epoch.
-    var epochBatchLimit: Int { epochBatches ?? (isQuick ? 2 : 0) }
+    var epochBatchLimit: Int { epochBatches ?? (isQuick ? 1 : 0) }
 
     var options: RunOptions {
         RunOptions(

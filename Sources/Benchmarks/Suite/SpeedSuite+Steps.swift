@@ -160,7 +160,7 @@ extension SpeedSuite {
                 "no --gemma file was given")
             return
         }
-        let batch = setting.isQuick ? 1 : 4
+        let batch = setting.isQuick ? 2 : 4
         let work = ["step", "--model", gemma, "--batch", "\(batch)"]
         let standings = try compete(
             "Gemma 3 270M, 262,144 words, \(batch)x512 tokens, a quarter labelled",
