@@ -62,7 +62,7 @@ import Testing
             older.options = nil
             let text = try older.jsonLines()
             #expect(!text.contains("options"))
-            #expect(try record.jsonLines().contains("\"epoch_batches\":2"))
+            #expect(try record.jsonLines().contains("\"epoch_batches\":1"))
             try AtomicFile.write(to: "\(folder)/run.jsonl", text: text)
             #expect(try RunRecord(contentsOf: "\(folder)/run.jsonl") == older)
         }
@@ -101,7 +101,7 @@ import Testing
             return begun.canGoOn(as: setting, on: machine, with: [.gemma])
         }
         #expect(isLike())
-        #expect(isLike(epochBatches: 2), "the quick form's own number")
+        #expect(isLike(epochBatches: 1), "the quick form's own number")
         #expect(!isLike(model: "models/large"))
         #expect(!isLike(python: nil))
         #expect(!isLike(form: .full, epochBatches: 2))
