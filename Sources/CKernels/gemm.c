@@ -178,6 +178,16 @@ static void multiply_packed(packed_job job, int64_t columns) {
     }
 }
 
+// Waking a worker costs about as much as a tenth of a million multiply-adds.
+#define LEAST_SHARED_WORK 2e5
+
+// Into how many parts a product of few rows is cut. Nothing is packed, so more parts than threads cost nothing, and a
+// thread that is late keeps nobody waiting.
+static int64_t small_parts(double work, int threads) {
+    double parts = work / 5e4, most = threads > 1 ? 4 * threads : 1;
+    return parts < 1 ? 1 : parts < most ? (int64_t)parts : (int64_t)most;
+}
+
 // Many rows and few columns are computed the other way round where columns fill too little of a right panel, or where left
 // rows are no runs of memory (gradients of B), so that packing them costs more than multiplying them. The same sums.
 enum { LEAST_TURNED_ROWS = 32, MOST_TURNED_COLUMNS = 128 };
@@ -229,13 +239,10 @@ void sl_gemm(int64_t rows, int64_t columns, const sl_product *products, int prod
     }
     gemm_job job = {kernels, small, rows, columns, products, product_count, output, 1, 1};
     int threads = sl_thread_count();
-    // Waking a worker costs about as much as a tenth of a million multiply-adds.
     double work = (double)rows * (double)columns * (double)(depth > 0 ? depth : 1);
     if (small) {
-        // Nothing is packed, so more parts than threads cost nothing, and a thread that is late keeps nobody waiting.
-        double parts = work / 5e4, most = threads > 1 ? 4 * threads : 1;
-        job.column_parts = parts < 1 ? 1 : parts < most ? (int64_t)parts : (int64_t)most;
-    } else if (threads > 1 && work > 2e5) {
+        job.column_parts = small_parts(work, threads);
+    } else if (threads > 1 && work > LEAST_SHARED_WORK) {
         // Every part packs its own operands, so no thread ever waits for another. Choose the grid whose slowest
         // part, packing included (a packed element costs about ten multiply-adds), is the quickest.
         double best = -1;
@@ -253,4 +260,45 @@ void sl_gemm(int64_t rows, int64_t columns, const sl_product *products, int prod
         }
     }
     sl_parallel(job.row_parts * job.column_parts, run_part, &job);
+}
+
+enum { MOST_TOGETHER = 8 };
+
+typedef struct joined_jobs {
+    int count;
+    gemm_job jobs[MOST_TOGETHER];
+    int64_t ends[MOST_TOGETHER];  // of each job's parts
+} joined_jobs;
+
+static void run_joined_part(void *context, int64_t index) {
+    joined_jobs *joined = context;
+    int number = 0;
+    while (index >= joined->ends[number]) number++;
+    run_part(&joined->jobs[number], index - (number > 0 ? joined->ends[number - 1] : 0));
+}
+
+// Adds a product; false where it is not one that `sl_gemm` would cut into parts of its columns alone.
+static bool join(joined_jobs *joined, const sl_gemm_call *call) {
+    const sl_gemm_kernels *kernels = sl_gemm_kernels_current();
+    if (joined->count == MOST_TOGETHER || call->rows <= 0 || call->columns <= 0
+        || call->products[0].right.depth_stride != 1
+        || !kernels->fits_small(call->rows, call->products, call->product_count))
+        return false;
+    double depth = 0;
+    for (int p = 0; p < call->product_count; p++) depth += (double)call->products[p].depth;
+    int64_t parts = small_parts((double)call->rows * (double)call->columns * depth, sl_thread_count());
+    joined->jobs[joined->count] = (gemm_job){
+        kernels, true, call->rows, call->columns, call->products, call->product_count, call->output, 1, parts,
+    };
+    joined->ends[joined->count] = parts + (joined->count > 0 ? joined->ends[joined->count - 1] : 0);
+    joined->count++;
+    return true;
+}
+
+void sl_gemm_together(const sl_gemm_call *calls, int count) {
+    joined_jobs joined = {.count = 0};
+    for (int i = 0; i < count; i++)
+        if (!join(&joined, &calls[i]))
+            sl_gemm(calls[i].rows, calls[i].columns, calls[i].products, calls[i].product_count, calls[i].output);
+    if (joined.count > 0) sl_parallel(joined.ends[joined.count - 1], run_joined_part, &joined);
 }

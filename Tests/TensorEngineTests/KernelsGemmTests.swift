@@ -203,6 +203,62 @@ extension [Int32]? {
         }
     }
 
+    /// More than are joined at once; a few rows, and as many as a prompt has; weights stored either way round.
+    @Test(arguments: 0..<6) func `products together are the same as alone, to the bit`(seed: UInt64) {
+        var random = KernelRandom(seed)
+        let rows = [1, 4, 30][random.int(3)]
+        let depth = 40 + random.int(300)
+        let left = KernelMatrix.random(rows, depth, SL_F32, &random)
+        let weights = (0..<11).map { _ in
+            let isTransposed = random.int(4) == 0, columns = 1 + random.int(200), type = random.type()
+            let matrix = KernelMatrix.random(
+                isTransposed ? depth : columns, isTransposed ? columns : depth, type, &random)
+            return (matrix: matrix, isTransposed: isTransposed, columns: columns)
+        }
+        func operand(_ matrix: KernelMatrix, isTransposed: Bool = false) -> sl_operand {
+            let stride = Int64(matrix.stride)
+            return sl_operand(
+                data: matrix.matrix.data, type: matrix.type, outer_stride: isTransposed ? 1 : stride,
+                depth_stride: isTransposed ? stride : 1, outer_index: nil, depth_index: nil, rounds: false)
+        }
+        let products = weights.map {
+            sl_product(
+                left: operand(left), right: operand($0.matrix, isTransposed: $0.isTransposed),
+                depth: Int64(depth), scale: 1)
+        }
+        func outputs() -> (matrices: [KernelMatrix], targets: [sl_output]) {
+            let matrices = weights.map { KernelMatrix(rows, $0.columns, SL_F32, gap: 3) }
+            let targets = matrices.map { matrix in
+                var target = sl_output()
+                (target.data, target.type, target.stride) = (
+                    matrix.matrix.data, SL_F32, Int64(matrix.stride)
+                )
+                return target
+            }
+            return (matrices, targets)
+        }
+        onEveryInstructionSet { name in
+            let alone = outputs(), joined = outputs()
+            products.withUnsafeBufferPointer { products in
+                for (number, weight) in weights.enumerated() {
+                    withUnsafePointer(to: alone.targets[number]) {
+                        sl_gemm(Int64(rows), Int64(weight.columns), products.baseAddress! + number, 1, $0)
+                    }
+                }
+                joined.targets.withUnsafeBufferPointer { targets in
+                    let calls = weights.indices.map { number in
+                        sl_gemm_call(
+                            rows: Int64(rows), columns: Int64(weights[number].columns),
+                            products: products.baseAddress! + number, product_count: 1,
+                            output: targets.baseAddress! + number)
+                    }
+                    withThreads(3) { sl_gemm_together(calls, Int32(calls.count)) }
+                }
+            }
+            #expect(joined.matrices.map(\.values) == alone.matrices.map(\.values), "\(name), seed \(seed)")
+        }
+    }
+
     /// Hands over the products with all their operands' index arrays in place.
     private func call(
         _ rest: ArraySlice<(left: TestOperand, right: TestOperand, depth: Int, scale: Float)>,

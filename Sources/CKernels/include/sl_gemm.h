@@ -40,6 +40,17 @@ typedef struct sl_output {
     bool accumulate;
 } sl_output;
 
+/// One matrix product of several: the arguments of `sl_gemm`.
+typedef struct sl_gemm_call {
+    int64_t rows, columns;
+    const sl_product *products;
+    int product_count;
+    const sl_output *output;
+} sl_gemm_call;
+
+/// Computes products that do not depend on each other, those of few rows (decoding) in one go of all threads.
+void sl_gemm_together(const sl_gemm_call *calls, int count);
+
 /// Computes the sum of `product_count` products (at least 1) in one pass over the output, f32 accumulation.
 /// Where the processor has bf16 dot products, they multiply a left operand in bf16, or one in f32 that `rounds` beside a
 /// right one in bf16; every f32 operand of such a sum is rounded to bf16. Everything else is widened to f32. The order of

@@ -70,6 +70,16 @@ package struct MatrixOutput {
     }
 }
 
+/// A sum of products and where it goes.
+package struct MatrixSum {
+    package var products: [MatrixProduct]
+    package var output: MatrixOutput
+
+    package init(_ products: [MatrixProduct], into output: MatrixOutput) {
+        (self.products, self.output) = (products, output)
+    }
+}
+
 package enum GateActivation: String, Sendable, Codable {
     case silu
     case geluTanh
@@ -157,6 +167,9 @@ package protocol Backend: AnyObject {
 
     /// output (+)= the sum of the products, one pass over the output.
     func multiply(_ products: [MatrixProduct], into output: MatrixOutput)
+
+    /// The same for several that do not depend on each other, perhaps side by side.
+    func multiply(_ group: [MatrixSum])
 
     /// y = x / rms(x) * (weight + offset); `inverseRMS` f32 [rows] is kept for the backward.
     func rmsNorm(

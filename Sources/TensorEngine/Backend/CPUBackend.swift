@@ -69,6 +69,39 @@ package final class CPUBackend: Backend {
     }
 
     package func multiply(_ products: [MatrixProduct], into output: MatrixOutput) {
+        var result = Self.checked(output, of: products)
+        withUnsafeTemporaryAllocation(of: sl_product.self, capacity: products.count) { terms in
+            for (index, product) in products.enumerated() {
+                terms.initializeElement(at: index, to: Self.term(product))
+            }
+            sl_gemm(
+                Int64(products[0].left.outerCount), Int64(products[0].right.outerCount), terms.baseAddress,
+                Int32(products.count), &result)
+        }
+    }
+
+    package func multiply(_ group: [MatrixSum]) {
+        let outputs = group.map { Self.checked($0.output, of: $0.products) }
+        let terms = group.flatMap { $0.products.map(Self.term) }
+        terms.withUnsafeBufferPointer { terms in
+            outputs.withUnsafeBufferPointer { outputs in
+                var start = 0
+                let calls = group.enumerated().map { number, sum in
+                    defer { start += sum.products.count }
+                    return sl_gemm_call(
+                        rows: Int64(sum.products[0].left.outerCount),
+                        columns: Int64(sum.products[0].right.outerCount),
+                        products: terms.baseAddress.map { $0 + start },
+                        product_count: Int32(sum.products.count),
+                        output: outputs.baseAddress.map { $0 + number })
+                }
+                sl_gemm_together(calls, Int32(calls.count))
+            }
+        }
+    }
+
+    /// Where products go, once all shapes have been found to fit.
+    private static func checked(_ output: MatrixOutput, of products: [MatrixProduct]) -> sl_output {
         precondition(!products.isEmpty, "multiply: no terms")
         let rows = products[0].left.outerCount
         let columns = products[0].right.outerCount
@@ -97,15 +130,13 @@ package final class CPUBackend: Backend {
         }
         result.bias = output.bias.map { UnsafePointer($0.floats("multiply, bias")) }
         result.accumulate = output.accumulates
-        withUnsafeTemporaryAllocation(of: sl_product.self, capacity: products.count) { terms in
-            for (index, product) in products.enumerated() {
-                let term = sl_product(
-                    left: Self.operand(product.left), right: Self.operand(product.right),
-                    depth: Int64(product.left.depth), scale: product.scale)
-                terms.initializeElement(at: index, to: term)
-            }
-            sl_gemm(Int64(rows), Int64(columns), terms.baseAddress, Int32(products.count), &result)
-        }
+        return result
+    }
+
+    private static func term(_ product: MatrixProduct) -> sl_product {
+        sl_product(
+            left: operand(product.left), right: operand(product.right), depth: Int64(product.left.depth),
+            scale: product.scale)
     }
 
     private static func operand(_ operand: MatrixOperand) -> sl_operand {

@@ -156,7 +156,7 @@ private struct GatedPass {
             AdapterDropout(rate: $0.rate, seed: $0.seed &+ UInt64(number))
         }
         let rowCount = rows?.count ?? input.rowCount
-        func inner(_ layer: LinearLayer, _ adapterInput: Tensor) -> (value: Tensor, projected: Tensor?) {
+        func inner(_ layer: LinearLayer, _ adapterInput: Tensor) -> (sum: MatrixSum, projected: Tensor?) {
             let projected = layer.adapter?.projected(
                 MatrixOperand(adapterInput, rows: rows), type: input.type, on: backend)
             let value = backend.makeTensor(
@@ -168,12 +168,12 @@ private struct GatedPass {
                 products.append(adapter.output(projected, outputs: channels))
             }
             let bias = channels.map { backend.elements(layer.bias, at: $0) } ?? layer.bias
-            backend.multiply(products, into: MatrixOutput(value, bias: bias))
-            return (value, projected)
+            return (MatrixSum(products, into: MatrixOutput(value, bias: bias)), projected)
         }
-        let (gateValue, gateProjected) = inner(network.gate, inputs[0])
-        let (upValue, upProjected) = inner(network.up, inputs[1])
-        (self.gateValue, self.upValue) = (gateValue, upValue)
+        let (gateSum, gateProjected) = inner(network.gate, inputs[0])
+        let (upSum, upProjected) = inner(network.up, inputs[1])
+        backend.multiply([gateSum, upSum])
+        (gateValue, upValue) = (gateSum.output.tensor, upSum.output.tensor)
 
         let adapter = network.down.adapter
         guard output != nil || adapter != nil else {

@@ -35,6 +35,7 @@ extension Tape {
         var outputs: [Tensor] = []
         var passes: [[LinearPass]] = []
         var adapters: [AdapterPass?] = []
+        var together: [MatrixSum] = []
         let estimates = parts.map { PartEstimates($0, input: input, on: backend) }
         for (number, layer) in layers.enumerated() {
             let output = backend.makeTensor(
@@ -46,12 +47,14 @@ extension Tape {
                 zip(parts, estimates).map { part, estimates in
                     LinearPass(
                         backend, layer, rows: part.rows, use: part.uses[number],
-                        estimate: estimates[number], input: input, projected: adapter?.projected, into: output
-                    )
+                        estimate: estimates[number], input: input, projected: adapter?.projected,
+                        into: output,
+                        together: &together)
                 })
             adapters.append(adapter)
             outputs.append(output)
         }
+        backend.multiply(together)
         guard isRecording, x.needsGradient || layers.contains(where: { $0.adapter != nil }) else {
             return outputs.map(constant)
         }
@@ -111,10 +114,12 @@ private struct LinearPass {
     let rows: Tensor?
     let use: ChannelUse
 
-    /// - Parameter projected: P [T, R], where there is an adapter.
+    /// - Parameters:
+    ///   - projected: P [T, R], where there is an adapter.
+    ///   - together: takes what is left to compute, along with other layers.
     init(
         _ backend: any Backend, _ layer: LinearLayer, rows: Tensor?, use: ChannelUse, estimate: Tensor?,
-        input: Tensor, projected: Tensor?, into output: Tensor
+        input: Tensor, projected: Tensor?, into output: Tensor, together: inout [MatrixSum]
     ) {
         self.layer = layer
         self.rows = rows
@@ -137,9 +142,11 @@ private struct LinearPass {
             let kept = use.selection?.kept
             let frozen = MatrixProduct(
                 MatrixOperand(input, rows: rows, columns: kept), layer.weight.forwardOperand(kept))
-            backend.multiply(
-                (use.isReplaced ? [] : [frozen]) + adapterShare() + estimateShare(),
-                into: MatrixOutput(output, rows: rows, bias: backend.sum(layer.bias, use.compensation?.bias)))
+            together.append(
+                MatrixSum(
+                    (use.isReplaced ? [] : [frozen]) + adapterShare() + estimateShare(),
+                    into: MatrixOutput(
+                        output, rows: rows, bias: backend.sum(layer.bias, use.compensation?.bias))))
             return
         }
         let frozen = MatrixProduct(
