@@ -181,6 +181,17 @@ static void multiply_packed(packed_job job, int64_t columns) {
 // Waking a worker costs about as much as a tenth of a million multiply-adds.
 #define LEAST_SHARED_WORK 2e5
 
+static int64_t depth_of_all(const sl_product *products, int product_count) {
+    int64_t depth = 0;
+    for (int p = 0; p < product_count; p++) depth += products[p].depth;
+    return depth;
+}
+
+// Multiply-adds of a sum of products; one for each element of a sum without depth.
+static double work_of(int64_t rows, int64_t columns, int64_t depth) {
+    return (double)rows * (double)columns * (double)(depth > 0 ? depth : 1);
+}
+
 // Into how many parts a product of few rows is cut. Nothing is packed, so more parts than threads cost nothing, and a
 // thread that is late keeps nobody waiting.
 static int64_t small_parts(double work, int threads) {
@@ -226,8 +237,7 @@ void sl_gemm(int64_t rows, int64_t columns, const sl_product *products, int prod
         multiply_in_pieces(kernels, rows, columns, products, product_count, output);
         return;
     }
-    int64_t depth = 0;
-    for (int p = 0; p < product_count; p++) depth += products[p].depth;
+    int64_t depth = depth_of_all(products, product_count);
     if (rows > FEW_ROWS && depth > 0 && products[0].left.depth_stride == 1) {
         packed_job job = {
             .kernels = kernels, .rows = rows, .products = products, .product_count = product_count, .output = output,
@@ -239,7 +249,7 @@ void sl_gemm(int64_t rows, int64_t columns, const sl_product *products, int prod
     }
     gemm_job job = {kernels, small, rows, columns, products, product_count, output, 1, 1};
     int threads = sl_thread_count();
-    double work = (double)rows * (double)columns * (double)(depth > 0 ? depth : 1);
+    double work = work_of(rows, columns, depth);
     if (small) {
         job.column_parts = small_parts(work, threads);
     } else if (threads > 1 && work > LEAST_SHARED_WORK) {
@@ -284,9 +294,8 @@ static bool join(joined_jobs *joined, const sl_gemm_call *call) {
         || call->products[0].right.depth_stride != 1
         || !kernels->fits_small(call->rows, call->products, call->product_count))
         return false;
-    double depth = 0;
-    for (int p = 0; p < call->product_count; p++) depth += (double)call->products[p].depth;
-    int64_t parts = small_parts((double)call->rows * (double)call->columns * depth, sl_thread_count());
+    int64_t depth = depth_of_all(call->products, call->product_count);
+    int64_t parts = small_parts(work_of(call->rows, call->columns, depth), sl_thread_count());
     joined->jobs[joined->count] = (gemm_job){
         kernels, true, call->rows, call->columns, call->products, call->product_count, call->output, 1, parts,
     };

@@ -81,6 +81,10 @@ package final class CPUBackend: Backend {
     }
 
     package func multiply(_ group: [MatrixSum]) {
+        if group.count == 1 {
+            multiply(group[0].products, into: group[0].output)
+            return
+        }
         let outputs = group.map { Self.checked($0.output, of: $0.products) }
         let terms = group.flatMap { $0.products.map(Self.term) }
         terms.withUnsafeBufferPointer { terms in

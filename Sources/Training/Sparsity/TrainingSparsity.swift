@@ -81,15 +81,16 @@ package final class TrainingSparsity {
             step >= ScheduleStep(refitStep).step(of: total),
             !scaled.feedForward.isEmpty || !scaled.attention.isEmpty
         else { return false }
-        try fit(before: step, onProgress: onProgress)
+        try fit(before: step, seesAdapters: true, onProgress: onProgress)
         return true
     }
 
-    /// Fits what is left out now to the model and its adapters.
+    /// Fits what is left out now, to the frozen model or to what its adapters have made of it.
     private func fit(
-        before step: Int, onProgress: (PlanningProgress) -> Void = { _ in }
+        before step: Int, seesAdapters: Bool, onProgress: (PlanningProgress) -> Void = { _ in }
     ) throws(InputError) {
-        policy = try policies.policy(scaled, seesAdapters: true, onProgress: onProgress).policy
+        policy = try policies.policy(scaled, seesAdapters: seesAdapters, onProgress: onProgress).policy
+        guard seesAdapters else { return }
         fitted = (step, ParameterSnapshot(policies.parameters, backend: model.backend))
     }
 
@@ -146,11 +147,7 @@ package final class TrainingSparsity {
         scale = scale == 1 ? 0.5 : 0
         scaled = plan.scaled(by: scale)
         gaps = []
-        if fitted == nil {
-            policy = try policies.policy(scaled).policy
-        } else {
-            try fit(before: step)
-        }
+        try fit(before: step, seesAdapters: fitted != nil)
         probe.newScale = scale
         return probe
     }
